@@ -1,0 +1,31 @@
+"""`video-guard doctor`: what this machine has, lacks, and how to mend it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def doctor(
+    prepare: Annotated[bool, typer.Option("--prepare", help="Fetch what the metrics need first.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    state: Annotated[Path, typer.Option(help="State folder.")] = Path(".video-guard"),
+) -> None:
+    """Tell versions, GPU, decoder, disk, ports and metric resources, and how to mend what is missing.
+
+    Exit status: 0 nothing is missing, 1 something is.
+
+    Example: video-guard doctor --json
+    """
+    from videoguard.doctor import examine, prepare_resources, print_findings
+
+    if prepare:
+        prepare_resources(state)
+    findings = examine(state)
+    if as_json:
+        typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=1))
+    else:
+        print_findings(findings)
+    if any(finding.status == "missing" for finding in findings):
+        raise typer.Exit(1)

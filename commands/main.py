@@ -1,0 +1,34 @@
+"""`video-guard`: the commands, and what each kind of failure does to the exit status."""
+
+import os
+import sys
+
+import typer
+
+from commands.doctor import doctor
+from commands.run import run
+from videoguard.errors import UserError
+
+REFUSED = 2
+
+app = typer.Typer(
+    help="Fine-tune video-language models on private video, and know every morning whether they are still good.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(run)
+app.command()(doctor)
+
+
+def main() -> None:
+    """Run a command; exit 0 when done, 1 when something fell short, 2 when the input was refused, 130 when interrupted."""
+    # No part of the program phones home.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        app()
+    except UserError as refusal:
+        sys.stderr.write(f"error: {refusal}\n")
+        sys.exit(REFUSED)

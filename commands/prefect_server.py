@@ -1,0 +1,125 @@
+"""Prefect's server for a flow that runs in this process: the user's running one, else a temporary one on a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_SETTINGS = Path("prefect.toml")
+_PROBE_SECONDS = 1.0
+_START_SECONDS = 120.0
+_STOP_SECONDS = 15.0
+
+
+@contextmanager
+def prefect_server(state: Path, *, verbose: bool) -> Iterator[None]:
+    """Let Prefect, imported within the block, use a server; keep its files in the state folder and its logs quiet.
+
+    The server is the one that `PREFECT_API_URL` or `prefect.toml` names, where it answers. Else one is started for the
+    block alone; what it records stays in the database of the state folder. Variables that the user has set stay.
+    """
+    home = state.absolute() / "prefect"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("PREFECT_HOME", str(home))
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    if not verbose:
+        # The commands show progress and errors themselves.
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+        os.environ.setdefault("PREFECT_INTERNAL_LOGGING_LEVEL", "CRITICAL")
+    url = os.environ.get("PREFECT_API_URL") or _configured_url()
+    if url and _answers(url):
+        os.environ["PREFECT_API_URL"] = url
+        yield
+        return
+    port = _free_port()
+    os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    with _temporary_server(port):
+        yield
+        _hand_over_events()
+
+
+@contextmanager
+def _temporary_server(port: int) -> Iterator[None]:
+    server = subprocess.Popen(  # noqa: S603  the program's own module
+        [sys.executable, "-m", "commands.prefect_server", str(port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # Ctrl-C in the terminal ends the flow first; the server has to record that.
+        start_new_session=True,
+    )
+    try:
+        _wait_until_ready(server, port)
+        yield
+    finally:
+        server.terminate()
+        try:
+            server.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_until_ready(server: "subprocess.Popen[bytes]", port: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not _answers(f"http://127.0.0.1:{port}/api"):
+        if server.poll() is not None:
+            raise RuntimeError(f"the temporary Prefect server ended at its start with status {server.returncode}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"the temporary Prefect server did not answer within {_START_SECONDS:.0f} s")
+        time.sleep(0.2)
+
+
+def _hand_over_events() -> None:
+    """Wait until this process has sent the server what it knows of task runs, which it sends in the background."""
+    from prefect.events.worker import EventsWorker
+
+    EventsWorker.drain_all(timeout=_STOP_SECONDS)
+
+
+def _configured_url() -> str | None:
+    if not _SETTINGS.is_file():
+        return None
+    url = tomllib.loads(_SETTINGS.read_text(encoding="utf-8")).get("api", {}).get("url")
+    return url if isinstance(url, str) else None
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=_PROBE_SECONDS) as answer:  # noqa: S310  the user's own server
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _serve(port: int) -> None:
+    """Serve until a signal comes or the parent process is gone."""
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    uvicorn.run(create_app(), host="127.0.0.1", port=port, log_level="critical")
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    _serve(int(sys.argv[1]))

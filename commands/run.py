@@ -1,0 +1,43 @@
+"""`video-guard run`: the flow `train-eval` in this process."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from commands.prefect_server import prefect_server
+from commands.terminal import RunDisplay, print_summary
+from videoguard.preflight import check_inputs
+from videoguard.recipes import load_recipe
+
+
+def run(
+    recipe: Annotated[Path, typer.Argument(help="YAML recipe, such as configs/quickstart.yaml.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given several times.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the log of Prefect.")] = False,
+) -> None:
+    """Fine-tune and evaluate by a recipe: videos in; a registered adapter, its scores and a workbook out.
+
+    Exit status: 0 done; 1 done, but something was left out or failed and is listed; 2 the input was refused.
+
+    Example: video-guard run configs/quickstart.yaml --set training.epochs=2 --set report.title=Trial
+    """
+    config = load_recipe(recipe, overrides or [])
+    check_inputs(config)
+    # With --json the standard output holds nothing but the summary.
+    console = Console(stderr=as_json)
+    with console.status("starting Prefect"), prefect_server(config.execution.state, verbose=verbose):
+        from flows.train_eval import train_eval
+
+        with RunDisplay(console):
+            summary = train_eval(str(recipe), overrides or [])
+    if as_json:
+        typer.echo(summary.model_dump_json(indent=1))
+    else:
+        print_summary(console, summary)
+    if not summary.complete:
+        raise typer.Exit(1)

@@ -1,0 +1,112 @@
+"""What a run shows in the terminal: progress of its steps, and what it came to."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from videoguard.evaluation.scores import MetricSummary
+from videoguard.progress import Progress, listening
+from videoguard.summary import RunSummary
+
+_MOST_LISTED = 20
+_MODELS = {"base": "base model", "fine_tuned": "fine-tuned"}
+
+
+class RunDisplay:
+    """A bar for each step that tells its progress."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Bars(
+            TextColumn("{task.description:<22}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._listening = listening(self._show)
+
+    def __enter__(self) -> "RunDisplay":
+        self._listening.__enter__()
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+        self._listening.__exit__(kind, error, traceback)
+
+    def _show(self, progress: Progress) -> None:
+        if progress.step not in self._tasks:
+            self._tasks[progress.step] = self._bars.add_task(progress.step, note="")
+        bar = self._tasks[progress.step]
+        self._bars.update(bar, completed=progress.done, total=progress.of)
+        if progress.note:
+            self._bars.update(bar, note=progress.note)
+
+
+def print_summary(console: Console, summary: RunSummary) -> None:
+    """Print the scores of the models side by side, what was left out, and where to look."""
+    console.print(_scores(summary))
+    _print_list(console, "Left out (quarantined)", [f"{video}: {reason}" for video, reason in summary.quarantine.items()])
+    _print_list(console, "Manifest rows that could not be read", summary.problems)
+    if summary.failed_rows:
+        console.print(f"{summary.failed_rows} answers failed: see the sheet Errors of the workbook")
+    console.print(f"\nWorkbook   {summary.workbook}", highlight=False, soft_wrap=True)
+    console.print(f"Model      {summary.registered_model}, version {summary.version}", highlight=False)
+    console.print(f"MLflow     {_open_mlflow(summary.tracking_uri)}", highlight=False, soft_wrap=True)
+    console.print(f"Prefect    {_open_prefect()}", highlight=False, soft_wrap=True)
+
+
+def _scores(summary: RunSummary) -> Table:
+    rows = ", ".join(f"{split} {number}" for split, number in summary.rows.items())
+    table = Table(title=f"{summary.name}: {rows}", title_justify="left")
+    table.add_column("metric")
+    for model in summary.scores:
+        table.add_column(_MODELS.get(model, model), justify="right")
+    table.add_column("difference", justify="right")
+    metrics = list(dict.fromkeys(metric for scores in summary.scores.values() for metric in scores))
+    for metric in metrics:
+        figures = [scores[metric] for scores in summary.scores.values()]
+        table.add_row(metric, *map(_figure, figures), _difference(figures))
+    return table
+
+
+def _figure(summary: MetricSummary) -> str:
+    """Mean with its 95 % interval and n; what was unscored is told beside it."""
+    unscored = f", {summary.unscored} unscored" if summary.unscored else ""
+    if summary.mean is None:
+        return f"[dim]none scored ({summary.unscored})[/dim]"
+    interval = f" [dim]\\[{summary.ci_low:.3f}, {summary.ci_high:.3f}] n={summary.n}{unscored}[/dim]"
+    return f"{summary.mean:.3f}{interval}"
+
+
+def _difference(figures: list[MetricSummary]) -> str:
+    first, last = figures[0].mean, figures[-1].mean
+    return "" if first is None or last is None or len(figures) < 2 else f"{last - first:+.3f}"
+
+
+def _print_list(console: Console, heading: str, lines: list[str]) -> None:
+    if not lines:
+        return
+    console.print(f"\n{heading}: {len(lines)}", style="yellow")
+    for line in lines[:_MOST_LISTED]:
+        console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+    if len(lines) > _MOST_LISTED:
+        console.print(f"  … and {len(lines) - _MOST_LISTED} more: see the sheet Errors of the workbook")
+
+
+def _open_mlflow(tracking_uri: str) -> str:
+    if tracking_uri.startswith(("http:", "https:")):
+        return tracking_uri
+    return f"make mlflow, then http://127.0.0.1:5000  ({tracking_uri})"
+
+
+def _open_prefect() -> str:
+    return "make prefect, then http://127.0.0.1:4200"

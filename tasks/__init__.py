@@ -1,0 +1,1 @@
+"""One module a step of the flow: cache key, retries, timeout, progress, and a call into `videoguard`."""

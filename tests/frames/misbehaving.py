@@ -1,0 +1,31 @@
+"""Ways in which reading a video may end a decoding process; imported by the processes themselves."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from videoguard.frames.workers import EncodedVideo, FrameRule, read_video
+
+
+def killed_on_bad(path: Path, rule: FrameRule) -> EncodedVideo:
+    """Be killed, as by the out-of-memory killer, where the file's name says bad."""
+    if "bad" in path.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_video(path, rule)
+
+
+def killed_on_first_attempt(path: Path, rule: FrameRule) -> EncodedVideo:
+    """Be killed once for each file; the second attempt finds the mark that the first left."""
+    mark = path.with_suffix(".attempted")
+    if "bad" in path.name and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read_video(path, rule)
+
+
+def endless_on_bad(path: Path, rule: FrameRule) -> EncodedVideo:
+    """Never return where the file's name says bad."""
+    while "bad" in path.name:
+        time.sleep(0.1)
+    return read_video(path, rule)

@@ -1,0 +1,1 @@
+"""The dataset: splits that do not leak, and chat messages."""

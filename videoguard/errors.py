@@ -1,0 +1,21 @@
+"""Mistakes that the user can mend, told apart from faults of the program."""
+
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """The user's input was refused.
+
+    The message names the thing, its value, the rule and the mend. The command line prints it without a traceback and
+    exits with status 2; no retry can mend it.
+    """
+
+
+def refuse_all(subject: str, problems: Iterable[str]) -> None:
+    """Raise one `UserError` that lists every problem of `subject`; return where there is none."""
+    listed = list(problems)
+    if not listed:
+        return
+    if len(listed) == 1:
+        raise UserError(f"{subject}: {listed[0]}")
+    raise UserError(f"{subject}: {len(listed)} problems\n" + "\n".join(f"  - {problem}" for problem in listed))

@@ -1,0 +1,1 @@
+"""From answered rows to scores, and what the scores need."""

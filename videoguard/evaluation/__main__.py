@@ -1,0 +1,24 @@
+"""The evaluation process."""
+
+from videoguard.evaluation.evaluate_rows import evaluate_rows
+from videoguard.evaluation.request import EvaluationReply, EvaluationRequest
+from videoguard.evaluation.scores import write_evaluation
+from videoguard.inference.rows import read_rows
+from videoguard.subprocesses import Emit, serve
+
+
+def evaluate(request: EvaluationRequest, emit: Emit) -> EvaluationReply:
+    """Score the rows, write `evaluation.json` to `request.output`."""
+    evaluation = evaluate_rows(
+        read_rows(request.rows),
+        request.metrics,
+        sentence_model=request.sentence_model,
+        state=request.state,
+        seed=request.seed,
+    )
+    write_evaluation(evaluation, request.output)
+    return EvaluationReply(means={metric: summary.mean for metric, summary in evaluation.summary.items()})
+
+
+if __name__ == "__main__":
+    serve(EvaluationRequest, evaluate)

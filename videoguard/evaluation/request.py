@@ -1,0 +1,42 @@
+"""What the evaluation process is asked, and what it answers."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from videoguard.evaluation.resources import MissingResourceError
+from videoguard.evaluation.sentence_model import locate_sentence_model
+from videoguard.evaluation.wordnet import find_wordnet
+
+
+class EvaluationRequest(BaseModel):
+    """Scores wanted of one model's answers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: Path
+    """`rows.jsonl` of the inference."""
+    metrics: tuple[str, ...]
+    sentence_model: str
+    seed: int
+    """Of the bootstrap."""
+    state: Path
+    output: Path
+    """Folder that gets `evaluation.json`."""
+
+
+class EvaluationReply(BaseModel):
+    """Means by metric; None where nothing was scored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    means: dict[str, float | None]
+
+
+def available_resources(sentence_model: str, state: Path) -> dict[str, str]:
+    """Which resources of the metrics are on this machine: scores made without one differ from those made with it."""
+    try:
+        encoder = locate_sentence_model(sentence_model, download=False).name
+    except MissingResourceError:
+        encoder = "absent"
+    return {"sentence_model": encoder, "wordnet": "present" if find_wordnet(state) else "absent"}

@@ -1,0 +1,209 @@
+"""A folder of exercise videos and its manifest, made once and kept."""
+
+import hashlib
+import json
+import multiprocessing
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from videoguard.errors import UserError
+from videoguard.exercises.catalogue import CLASSES, QUESTION, AnswerKind, answer_text
+
+MANIFEST = "manifest.json"
+RECORD = "generated.json"
+GENERATOR = "videoguard.exercises/1"
+"""Name and version; the number rises when the same parameters give other videos or answers."""
+
+_VIDEOS = "videos"
+_BATCH = 8
+
+Clip: TypeAlias = tuple[str, str, int]
+"""Exercise, form and number of a video among those of its class."""
+
+
+@dataclass(frozen=True)
+class _Parameters:
+    videos_per_form: int
+    answers: AnswerKind
+    size: int
+    seconds: float
+    fps: int
+    seed: int
+
+
+def generate_exercise_videos(
+    folder: Path,
+    *,
+    videos_per_form: int,
+    answers: AnswerKind,
+    size: int,
+    seconds: float,
+    fps: int,
+    seed: int,
+    workers: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Make `folder/videos/*.mp4` and `folder/manifest.json` (conversations form); return the manifest.
+
+    Equal parameters give equal files, whatever the number of workers. Where the folder already holds the whole set of
+    these parameters nothing is done; where it holds a generated set of others it is replaced. The folder appears whole
+    or not at all, however the process ends.
+
+    Args:
+        folder: the set's own folder.
+        videos_per_form: videos of each of the 24 pairs of exercise and form.
+        answers: `text` (`exercise - feedback`) or `json`.
+        size: width and height, pixels; even.
+        seconds: length of a video.
+        fps: frames per second.
+        seed: of the videos' variation.
+        workers: processes that draw.
+        on_progress: called with the number of videos made and to make.
+
+    Raises:
+        UserError: the size is odd, or the folder holds files that are not of a generated set.
+    """
+    if size % 2:
+        raise UserError(f"data.synthetic.size is {size}: it must be even, as H.264 video in 4:2:0 is")
+    parameters = _Parameters(videos_per_form, answers, size, float(seconds), fps, seed)
+    if _holds(folder, parameters):
+        return folder / MANIFEST
+    _refuse_foreign_files(folder)
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _fill(draft, parameters, workers, on_progress)
+        _put_in_place(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder / MANIFEST
+
+
+def _holds(folder: Path, parameters: _Parameters) -> bool:
+    record = _read_record(folder)
+    if record is None or record.get("generator") != GENERATOR or record.get("parameters") != asdict(parameters):
+        return False
+    manifest = folder / MANIFEST
+    if not manifest.is_file() or _digest(manifest) != record.get("manifest_sha256"):
+        return False
+    return all((folder / _video_name(clip)).is_file() for clip in _clips(parameters))
+
+
+def _refuse_foreign_files(folder: Path) -> None:
+    """Raise unless all that stands in the folder was put there by this generator, so that replacing it loses nothing."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder} is a file: the synthetic videos need a folder there; move it, or set data.manifest elsewhere"
+        )
+    if not any(folder.iterdir()):
+        return
+    record = _read_record(folder)
+    mend = "set data.manifest to another folder, or remove this one if it is not needed"
+    if record is None:
+        raise UserError(f"{folder} holds files that were not generated ({_first_name(folder)}): {mend}")
+    manifest = folder / MANIFEST
+    if manifest.exists() and _digest(manifest) != record.get("manifest_sha256"):
+        raise UserError(f"{manifest} was changed after it was generated and would be overwritten: {mend}")
+    own = {RECORD, MANIFEST, *_listed_videos(manifest)}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
+    if foreign := sorted(present - own):
+        raise UserError(f"{folder / foreign[0]} was not generated and would be lost: {mend}")
+
+
+def _read_record(folder: Path) -> dict[str, object] | None:
+    """The record of a generated set; None where there is none, or it is not one of this generator's."""
+    try:
+        record = json.loads((folder / RECORD).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    ours = isinstance(record, dict) and str(record.get("generator", "")).startswith(GENERATOR.partition("/")[0])
+    return record if ours else None
+
+
+def _fill(draft: Path, parameters: _Parameters, workers: int, on_progress: Callable[[int, int], None] | None) -> None:
+    clips = list(_clips(parameters))
+    (draft / _VIDEOS).mkdir()
+    # A spawned process inherits neither threads nor locks of the caller, which may be a server or hold a model.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        made = pool.map(partial(_make_video, draft, parameters), clips, chunksize=_BATCH)
+        for count, _ in enumerate(made, start=1):
+            if on_progress is not None:
+                on_progress(count, len(clips))
+
+    rows = [_manifest_row(clip, parameters.answers) for clip in clips]
+    manifest = draft / MANIFEST
+    manifest.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    record = {"generator": GENERATOR, "parameters": asdict(parameters), "manifest_sha256": _digest(manifest)}
+    (draft / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def _clips(parameters: _Parameters) -> Iterator[Clip]:
+    for exercise, form in CLASSES:
+        for index in range(parameters.videos_per_form):
+            yield exercise, form, index
+
+
+def _make_video(folder: Path, parameters: _Parameters, clip: Clip) -> None:
+    from videoguard.exercises.rendering import frame_count, render_frames
+    from videoguard.exercises.video import write_video
+
+    exercise, form, index = clip
+    frames = render_frames(
+        exercise,
+        form,
+        f"{index}|{parameters.seed}",
+        range(frame_count(parameters.seconds, parameters.fps)),
+        size=parameters.size,
+        seconds=parameters.seconds,
+        fps=parameters.fps,
+    )
+    write_video(folder / _video_name(clip), frames, parameters.fps)
+
+
+def _manifest_row(clip: Clip, answers: AnswerKind) -> dict[str, object]:
+    exercise, form, _ = clip
+    return {
+        "video": _video_name(clip),
+        "conversations": [
+            {"from": "human", "value": QUESTION},
+            {"from": "gpt", "value": answer_text(exercise, form, answers)},
+        ],
+    }
+
+
+def _video_name(clip: Clip) -> str:
+    exercise, form, index = clip
+    return f"{_VIDEOS}/{exercise}_{form}_{index:03d}.mp4".replace(" ", "-")
+
+
+def _put_in_place(draft: Path, folder: Path) -> None:
+    """Rename the finished draft to its final name; a generated set that it replaces is moved aside and removed."""
+    draft.chmod(0o755)
+    if folder.exists():
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        folder.rename(aside / folder.name)
+        draft.rename(folder)
+        shutil.rmtree(aside)
+    else:
+        draft.rename(folder)
+
+
+def _listed_videos(manifest: Path) -> list[str]:
+    return [row["video"] for row in json.loads(manifest.read_bytes())] if manifest.exists() else []
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _first_name(folder: Path) -> str:
+    return min(path.name for path in folder.iterdir())

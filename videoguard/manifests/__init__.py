@@ -1,0 +1,1 @@
+"""Readers: a manifest in, typed samples out."""

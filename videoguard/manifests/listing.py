@@ -1,0 +1,64 @@
+"""A manifest with the digests of its videos, as the steps after it read it: independent of where the files are."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from videoguard.artifacts import digest_file, digest_json
+from videoguard.manifests.sample import RowProblem, Sample
+
+_LISTING = "listing.json"
+
+
+class Listing(BaseModel):
+    """What a manifest asks for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: str
+    samples: list[Sample]
+    media_digests: dict[str, str | None]
+    """SHA-256 of each video by name; None where the file is missing."""
+    problems: list[str]
+    """Rows that could not be read."""
+
+    @property
+    def paths(self) -> dict[str, Path]:
+        """File of each video by name."""
+        return {sample.video: sample.path for sample in self.samples}
+
+
+def make_listing(samples: Sequence[Sample], problems: Sequence[RowProblem], format_name: str) -> Listing:
+    """Digest the videos of a manifest's samples."""
+    paths = {sample.video: sample.path for sample in samples}
+    digests = {video: digest_file(path) if path.is_file() else None for video, path in sorted(paths.items())}
+    return Listing(
+        format=format_name, samples=list(samples), media_digests=digests, problems=[str(problem) for problem in problems]
+    )
+
+
+def write_listing(listing: Listing, folder: Path) -> None:
+    """Write a listing; its bytes name no folder of this machine."""
+    samples = [{key: value for key, value in asdict(sample).items() if key != "path"} for sample in listing.samples]
+    content = {**listing.model_dump(mode="json", exclude={"samples"}), "samples": samples}
+    (folder / _LISTING).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_listing(folder: Path, media_root: Path) -> Listing:
+    """Read a listing, its paths under `media_root`."""
+    content: dict[str, Any] = json.loads((folder / _LISTING).read_text(encoding="utf-8"))
+    samples = [Sample(path=media_root / sample["video"], **sample) for sample in content.pop("samples")]
+    return Listing(samples=samples, **content)
+
+
+def stamp_files(paths: Sequence[Path]) -> str:
+    """Digest of names, sizes and modification times: changes whenever a file was written, and reads none of them."""
+    stamps = {}
+    for path in paths:
+        known = path.stat() if path.is_file() else None
+        stamps[str(path)] = [known.st_size, known.st_mtime_ns] if known else None
+    return digest_json(stamps)

@@ -1,0 +1,1 @@
+"""Models: families, loading, the preprocessing record, and a tiny model built from its config."""

@@ -1,0 +1,117 @@
+"""Reading a recipe: YAML and `--set` overrides in, one checked `RunConfig` out."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from videoguard.config import RunConfig
+from videoguard.errors import UserError, refuse_all
+
+Settings = dict[str, object]
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read the recipe at `path` and lay `section.key=value` overrides (values in YAML) over it.
+
+    Raises:
+        UserError: the file is missing or not YAML, an override is malformed, or settings are refused; every refused
+            setting is named at once, with the file, the field, its value and the rule.
+    """
+    settings = _read_yaml(path)
+    for override in overrides:
+        _lay_over(settings, override)
+    try:
+        return RunConfig.model_validate(settings)
+    except ValidationError as invalid:
+        refuse_all(str(path), (_describe(error) for error in invalid.errors()))
+        raise
+
+
+def flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested settings by their dotted names, in their order: `{"training": {"epochs": 2}}` → `{"training.epochs": 2}`."""
+    flat: dict[str, object] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat
+
+
+def _read_yaml(path: Path) -> Settings:
+    try:
+        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"recipe {path} does not exist: give the path of a YAML file, such as configs/quickstart.yaml"
+        ) from None
+    except (OSError, UnicodeDecodeError) as unreadable:
+        raise UserError(f"recipe {path} cannot be read: {unreadable}") from None
+    except yaml.YAMLError as malformed:
+        raise UserError(f"recipe {path} is not YAML: {malformed}") from None
+    if not isinstance(settings, dict):
+        raise UserError(
+            f"recipe {path} holds {type(settings).__name__}: it must be a mapping of sections, such as `name: …`"
+        )
+    return settings
+
+
+def _lay_over(settings: Settings, override: str) -> None:
+    name, equals, text = override.partition("=")
+    parts = name.strip().split(".")
+    if not equals or not all(parts):
+        raise UserError(f"--set {override}: it must read section.key=value, such as training.epochs=2")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as malformed:
+        raise UserError(f"--set {override}: the value is not YAML: {malformed}") from None
+    here = settings
+    for part in parts[:-1]:
+        inner = here.setdefault(part, {})
+        if not isinstance(inner, dict):
+            inner = here[part] = {}
+        here = cast(Settings, inner)
+    here[parts[-1]] = value
+
+
+def _describe(error: ErrorDetails) -> str:
+    """One refused setting in the words of a user: its dotted name, its value, the rule."""
+    location = error["loc"]
+    field = ".".join(str(part) for part in location if isinstance(part, int) or not part.startswith(("function-", "tuple[")))
+    if error["type"] == "missing":
+        return f"{field} is missing: it must be given"
+    if error["type"] == "extra_forbidden":
+        return f"{field} is not a known key{_nearest(location)}"
+    rule = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error" and isinstance(error["input"], dict):
+        return f"{field or 'recipe'}: {rule}"
+    return f"{field} is {error['input']!r}: {rule[0].lower()}{rule[1:]}"
+
+
+def _nearest(location: Sequence[int | str]) -> str:
+    """The known keys beside an unknown one, the most similar first."""
+    section: type[BaseModel] = RunConfig
+    for part in location[:-1]:
+        inner = _section_of(section, str(part))
+        if inner is None:
+            return ""
+        section = inner
+    known = list(section.model_fields)
+    close = difflib.get_close_matches(str(location[-1]), known, n=1)
+    if close:
+        return f": did you mean {close[0]}?"
+    return f": known are {', '.join(known)}"
+
+
+def _section_of(section: type[BaseModel], key: str) -> type[BaseModel] | None:
+    field = section.model_fields.get(key)
+    if field is None:
+        return None
+    candidates = (field.annotation, *getattr(field.annotation, "__args__", ()))
+    return next((kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

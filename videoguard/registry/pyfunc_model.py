@@ -1,0 +1,31 @@
+"""The registered model: a table with a column `video` (file paths) in, a table of answers out. MLflow runs this file."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from videoguard.inference.predictor import load_predictor
+
+
+class VideoGuardModel(PythonModel):
+    """An adapter on its base model."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load base and adapter; the base is the model configuration's `base`, which the loading call may override."""
+        self._predictor = load_predictor(Path(context.artifacts["adapter"]), str(context.model_config["base"]))
+
+    def predict(
+        self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Answers for the videos of the column `video`, to the optional column `question`; `error` says why one has none."""
+        rows = []
+        for record in model_input.to_dict(orient="records"):
+            answer = self._predictor.predict([Path(record["video"])], record.get("question"))[0]
+            rows.append({"answer": answer.answer, "error": answer.error})
+        return pd.DataFrame(rows, columns=["answer", "error"])
+
+
+mlflow.models.set_model(VideoGuardModel())

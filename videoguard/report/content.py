@@ -1,0 +1,93 @@
+"""`ReportContent`: all that a workbook says, before any of it is laid out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from videoguard.config import Band
+from videoguard.evaluation.scores import Evaluation
+from videoguard.inference.rows import AnswerRow
+
+
+class _Content(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelResult(_Content):
+    """One model's answers and their scores."""
+
+    name: str
+    version: str | None = None
+    """Version in the registry; None for a model that is not registered."""
+    rows: list[AnswerRow]
+    evaluation: Evaluation
+
+    @property
+    def heading(self) -> str:
+        """Name and version, as the tables and charts write them."""
+        return self.name if self.version is None else f"{self.name}, version {self.version}"
+
+    @model_validator(mode="after")
+    def _scores_belong_to_rows(self) -> "ModelResult":
+        ids = [row.id for row in self.rows]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"{self.name}: {len(ids) - len(set(ids))} of {len(ids)} rows repeat an id: ids must be unique")
+        strangers = {scores.id for scores in self.evaluation.rows} - set(ids)
+        if strangers:
+            raise ValueError(f"{self.name}: scores of {min(strangers)!r} and {len(strangers) - 1} more ids that no row has")
+        return self
+
+
+class QuarantinedVideo(_Content):
+    """A video that was left out, and why."""
+
+    video: str
+    reason: str
+
+
+class RunFacts(_Content):
+    """How the figures came about: names and values in named sections, in the order in which the sheet shows them.
+
+    A value that is a web address becomes a link.
+    """
+
+    sections: dict[str, dict[str, str]] = {}
+
+
+class ReportContent(_Content):
+    """One workbook: the models, what went wrong, and the facts of the run."""
+
+    title: str
+    created: AwareDatetime
+    models: Annotated[list[ModelResult], Field(min_length=1)]
+    """The base first, the fine-tuned model last; the last one is the model that the workbook is about."""
+    bands: dict[str, Band] = {}
+    """Colour thresholds by metric; a metric without one stays uncoloured."""
+    quarantine: list[QuarantinedVideo] = []
+    row_problems: list[str] = []
+    """Manifest rows that could not be read, one line each."""
+    facts: RunFacts = RunFacts()
+    partial: str | None = None
+    """Why the figures are not for comparison, such as `limit=20`; None for a full run."""
+    media_root: Path | None = None
+    """Folder that relative video paths are joined to for their links; None leaves the links as the rows write them."""
+
+    @property
+    def main(self) -> ModelResult:
+        """The model that the workbook is about."""
+        return self.models[-1]
+
+
+def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    """Nested settings as `section.key` → text, in their order: `{"lora": {"r": 16}}` gives `{"lora.r": "16"}`."""
+    flat: dict[str, str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, list | tuple):
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value))
+        else:
+            flat[f"{prefix}{key}"] = "not set" if value is None else str(value)
+    return flat

@@ -1,0 +1,99 @@
+"""What every sheet shares: print set-up, headings, the notice of a partial run, and band colours as rules."""
+
+from openpyxl.cell import Cell
+from openpyxl.comments import Comment
+from openpyxl.formatting.rule import Rule
+from openpyxl.styles import Font, PatternFill
+from openpyxl.styles.differential import DifferentialStyle
+from openpyxl.worksheet.page import PageMargins
+from openpyxl.worksheet.properties import PageSetupProperties
+from openpyxl.worksheet.worksheet import Worksheet
+
+from videoguard.config import Band
+from videoguard.report.cells import LINE_HEIGHT, Pen, clean_text
+from videoguard.report.styles import BAND_COLOURS, Style
+from videoguard.report.wording import band_words
+
+_A4 = 9
+_MARGINS = PageMargins(left=0.4, right=0.4, top=0.55, bottom=0.55, header=0.25, footer=0.25)
+
+
+def set_up_print(sheet: Worksheet, header_row: int | None, partial: str | None) -> None:
+    """Print landscape on A4, as wide as one page, with the header row on each page."""
+    sheet.page_setup.orientation = "landscape"
+    sheet.page_setup.paperSize = _A4
+    sheet.page_setup.fitToWidth = 1
+    sheet.page_setup.fitToHeight = 0
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_margins = _MARGINS
+    header, footer = sheet.oddHeader, sheet.oddFooter
+    assert header is not None
+    assert footer is not None
+    footer.left.text = "&A"
+    footer.right.text = "Page &P of &N"
+    if partial is not None:
+        header.center.text = "Partial run: not for comparison"
+    if header_row is not None:
+        sheet.print_title_rows = f"{header_row}:{header_row}"
+
+
+def write_notice(pen: Pen, row: int, columns: int, partial: str | None) -> int:
+    """Say across the sheet that the run is partial; return the next free row, which is `row` for a full run."""
+    if partial is None:
+        return row
+    for column in range(2, columns + 1):
+        pen.sheet.cell(row, column).style = Style.NOTICE
+    pen.text(row, 1, f"Partial run: {partial}", Style.NOTICE)
+    pen.sheet.row_dimensions[row].height = 1.6 * LINE_HEIGHT
+    return row + 1
+
+
+def write_heading(pen: Pen, row: int, text: str) -> None:
+    """Head a part of the sheet."""
+    pen.text(row, 1, text, Style.HEADING)
+    pen.sheet.row_dimensions[row].height = 1.6 * LINE_HEIGHT
+
+
+def write_group(pen: Pen, row: int, first: int, last: int, text: str, style: Style) -> None:
+    """Write one text over several columns."""
+    for column in range(first + 1, last + 1):
+        pen.sheet.cell(row, column).style = style
+    pen.text(row, first, text, style, span=last - first + 1)
+    pen.sheet.merge_cells(start_row=row, end_row=row, start_column=first, end_column=last)
+
+
+def explain_metric(cell: Cell, metric: str, band: Band | None) -> None:
+    """Attach to a heading what the metric is called in files, and its colour thresholds."""
+    words = f"{metric} in files and in MLflow."
+    if band is not None:
+        words += f"\nColours: {band_words(metric, band)}."
+    cell.comment = Comment(clean_text(words).text, "Video-Guard", height=70, width=260)
+
+
+def colour_scores(sheet: Worksheet, cells: str, band: Band) -> None:
+    """Colour a range of scores by the band, as rules that follow the cells when they are sorted or edited.
+
+    Only numbers are coloured: a spreadsheet ranks text above and an empty cell below every threshold.
+    """
+    first = cells.partition(":")[0]
+    conditions = {
+        "green": f"AND(ISNUMBER({first}),{first}>={band.green!r})",
+        "yellow": f"AND(ISNUMBER({first}),{first}>={band.yellow!r})",
+        "red": f"AND(ISNUMBER({first}),{first}<{band.yellow!r})",
+    }
+    for colour, condition in conditions.items():
+        _add_rule(sheet, cells, condition, colour)
+
+
+def colour_yes_no(sheet: Worksheet, cells: str) -> None:
+    """Colour a range of answers: yes green, no red."""
+    first = cells.partition(":")[0]
+    _add_rule(sheet, cells, f'{first}="yes"', "green")
+    _add_rule(sheet, cells, f'{first}="no"', "red")
+
+
+def _add_rule(sheet: Worksheet, cells: str, condition: str, colour: str) -> None:
+    fill, ink = BAND_COLOURS[colour]
+    looks = DifferentialStyle(font=Font(color=ink), fill=PatternFill(bgColor=fill, fill_type="solid"))
+    rule = Rule(type="expression", formula=[condition], dxf=looks, stopIfTrue=True)
+    sheet.conditional_formatting.add(cells, rule)

@@ -1,0 +1,153 @@
+"""The sheet Results: one line a sample, to sort, filter and read."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
+
+from videoguard.report.cells import LINE_HEIGHT, Pen, Tally
+from videoguard.report.content import ModelResult, ReportContent
+from videoguard.report.figures import SampleLine, score_of, scored_metrics, side_by_side, why_unscored
+from videoguard.report.links import video_link
+from videoguard.report.page import colour_scores, colour_yes_no, explain_metric, set_up_print, write_notice
+from videoguard.report.styles import Style, score_style
+from videoguard.report.wording import EXERCISE, is_share, metric_words, metrics_of, sample_words
+
+NAME = "Results"
+
+_TEXT_WIDTH = 35.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the table: heading, width in characters, and what writes a sample's cell at (row, column)."""
+
+    heading: str
+    width: float
+    write: Callable[[Pen, int, int, SampleLine], object]
+    metric: str | None = None
+
+
+def write_results(sheet: Worksheet, content: ReportContent, tally: Tally, opened_from: Path) -> int:
+    """Write the sheet and return how many samples it holds; video links are told from the folder `opened_from`."""
+    lines = side_by_side(content.models)
+    columns = _columns(content, lines, opened_from)
+    pen = Pen(sheet, tally, [column.width for column in columns])
+    header_row = write_notice(pen, 1, len(columns), content.partial)
+    set_up_print(sheet, header_row, content.partial)
+    for position, column in enumerate(columns, start=1):
+        heading = pen.text(header_row, position, column.heading, Style.HEADER)
+        if column.metric is not None:
+            explain_metric(heading, column.metric, content.bands.get(column.metric))
+    sheet.row_dimensions[header_row].height = 3.5 * LINE_HEIGHT
+    for row, line in enumerate(lines, start=header_row + 1):
+        for position, column in enumerate(columns, start=1):
+            column.write(pen, row, position, line)
+    pen.fit_heights(header_row + 1, header_row + len(lines))
+    if not lines:
+        pen.text(header_row + 1, 1, "No sample was evaluated.", Style.SUBTITLE)
+    last_row = header_row + max(len(lines), 1)
+    sheet.freeze_panes = f"B{header_row + 1}"
+    sheet.auto_filter.ref = f"A{header_row}:{get_column_letter(len(columns))}{last_row}"
+    _colour(sheet, content, columns, header_row + 1, last_row)
+    return len(lines)
+
+
+def _columns(content: ReportContent, lines: list[SampleLine], opened_from: Path) -> list[_Column]:
+    """The columns from left to right. A metric that scored no sample at all has none: Summary and Errors tell of it."""
+    metrics = scored_metrics(content.models) or metrics_of(content.models)
+    main = len(content.models) - 1
+
+    def write_video(pen: Pen, row: int, column: int, line: SampleLine) -> None:
+        video = line.known.video
+        pen.link(row, column, video, video_link(video, content.media_root, opened_from))
+
+    return [
+        _text_column("Sample", _fitting((line.known.id for line in lines), 10, 20), lambda line: line.known.id),
+        _Column("Video", _fitting((line.known.video for line in lines), 16, 36), write_video),
+        _text_column(
+            "Exercise", _fitting((line.known.label or "" for line in lines), 10, 20), lambda line: line.known.label
+        ),
+        _text_column("Question", 20, lambda line: line.known.question),
+        _text_column("Wanted answer", _TEXT_WIDTH, lambda line: line.known.reference),
+        *(_answer_column(content.models[model], model) for model in (main, *range(main))),
+        *(_score_column(metric) for metric in metrics if metric != EXERCISE),
+        *([_identified_column(), _score_column(EXERCISE)] if EXERCISE in metrics else []),
+        _Column("New tokens", 9, _write_new_tokens),
+        _Column("Status", 9, _write_status),
+        _text_column("What is missing, and why", 28, lambda line: _why_missing(line, metrics)),
+    ]
+
+
+def _fitting(texts: Iterable[str], least: float, most: float) -> float:
+    """The width that shows the longest text on one line, within bounds."""
+    return min(max(least, 1.15 * max(map(len, texts), default=0)), most)
+
+
+def _text_column(heading: str, width: float, read: Callable[[SampleLine], str | None]) -> _Column:
+    return _Column(heading, width, lambda pen, row, column, line: pen.text(row, column, read(line)))
+
+
+def _identified_column() -> _Column:
+    heading = "Exercise in the answer"
+    return _text_column(heading, 15, lambda line: None if line.scores is None else line.scores.identified)
+
+
+def _answer_column(model: ModelResult, position: int) -> _Column:
+    def write(pen: Pen, row: int, column: int, line: SampleLine) -> None:
+        answered = line.rows[position]
+        if answered is not None and answered.answer == "":
+            pen.text(row, column, "(empty answer)", Style.NOTHING)
+        else:
+            pen.text(row, column, None if answered is None else answered.answer)
+
+    return _Column(f"Answer of {model.heading}", _TEXT_WIDTH, write)
+
+
+def _score_column(metric: str) -> _Column:
+    def write(pen: Pen, row: int, column: int, line: SampleLine) -> None:
+        score = score_of(line.scores, metric)
+        if is_share(metric) and score in (0.0, 1.0):
+            pen.text(row, column, "yes" if score else "no", Style.CENTRED)
+        else:
+            pen.number(row, column, score, score_style(is_share(metric)))
+
+    return _Column(sample_words(metric), 12 if is_share(metric) else 10.5, write, metric)
+
+
+def _write_new_tokens(pen: Pen, row: int, column: int, line: SampleLine) -> None:
+    main = line.rows[-1]
+    pen.number(row, column, None if main is None else main.new_tokens, Style.COUNT)
+
+
+def _write_status(pen: Pen, row: int, column: int, line: SampleLine) -> None:
+    main = line.rows[-1]
+    pen.text(row, column, "missing" if main is None else main.status, Style.CENTRED)
+
+
+def _why_missing(line: SampleLine, metrics: list[str]) -> str:
+    """Why the last model's answer, or a score of it, is missing; nothing where all is there."""
+    main = line.rows[-1]
+    if main is None or main.status == "failed":
+        return why_unscored(main, None, "")
+    lacking: dict[str, list[str]] = {}
+    for metric in metrics:
+        if score_of(line.scores, metric) is None:
+            lacking.setdefault(why_unscored(main, line.scores, metric), []).append(metric_words(metric))
+    notes = [main.error] if main.error else []
+    notes += [f"{', '.join(words)}: {reason}" for reason, words in lacking.items()]
+    return "\n".join(notes)
+
+
+def _colour(sheet: Worksheet, content: ReportContent, columns: list[_Column], first_row: int, last_row: int) -> None:
+    for position, column in enumerate(columns, start=1):
+        if column.metric is None:
+            continue
+        letter = get_column_letter(position)
+        cells = f"{letter}{first_row}:{letter}{last_row}"
+        if column.metric in content.bands:
+            colour_scores(sheet, cells, content.bands[column.metric])
+        if is_share(column.metric):
+            colour_yes_no(sheet, cells)

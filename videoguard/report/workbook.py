@@ -1,0 +1,111 @@
+"""Write the workbook: sheets in their order, the same bytes for the same content, whole or not at all."""
+
+import os
+from dataclasses import dataclass
+from datetime import UTC
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from openpyxl import Workbook
+from openpyxl.writer.excel import ExcelWriter
+
+from videoguard.errors import UserError
+from videoguard.report import errors_sheet, exercises_sheet, results_sheet, run_sheet, summary_sheet
+from videoguard.report.cells import Tally
+from videoguard.report.content import ReportContent
+from videoguard.report.styles import add_styles
+
+MOST_SAMPLES = 1_000_000
+"""Most samples of a workbook; a sheet ends at row 1,048,576."""
+
+# The earliest time that a zip file can hold, so that the bytes do not depend on when they are written.
+_NO_TIME = (1980, 1, 1, 0, 0, 0)
+_READABLE_FILE = 0o100644 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class WorkbookCounts:
+    """What went into a workbook, and what had to be done to its texts."""
+
+    rows: int
+    """Samples in Results."""
+    sheets: int
+    escaped_cells: int
+    """Cells whose text looks like a formula and is kept as text."""
+    removed_characters: int
+    """Characters removed because the file format cannot carry them."""
+    cut_cells: int
+    """Cells cut at the longest text that a cell can hold."""
+
+
+def write_workbook(content: ReportContent, path: Path, opened_from: Path | None = None) -> WorkbookCounts:
+    """Write `content` to `path` as xlsx, replacing what is there in one step, and return the counts.
+
+    Args:
+        content: All that the workbook says.
+        path: Where it goes; missing folders are made.
+        opened_from: Folder in which the workbook will be opened, when it is moved there afterwards; relative links to
+            videos are told from it. The folder of `path` when None.
+
+    Raises:
+        UserError: `path` cannot be written, or there are more than `MOST_SAMPLES` samples.
+    """
+    samples = len({row.id for model in content.models for row in model.rows})
+    if samples > MOST_SAMPLES:
+        raise UserError(f"{path}: {samples:,} samples: a workbook holds at most {MOST_SAMPLES:,}; report a part of them")
+    book = Workbook()
+    add_styles(book)
+    tally = Tally()
+    rows = _fill(book, content, tally, opened_from or path.parent)
+    counts = WorkbookCounts(rows, len(book.sheetnames), tally.escaped, tally.removed, tally.cut)
+    _replace(path, _to_bytes(book))
+    return counts
+
+
+def _fill(book: Workbook, content: ReportContent, tally: Tally, opened_from: Path) -> int:
+    made = content.created.astimezone(UTC).replace(tzinfo=None)
+    book.properties.creator = "Video-Guard"
+    book.properties.created = made
+    book.properties.modified = made
+    summary = book.worksheets[0]
+    summary.title = summary_sheet.NAME
+    summary_sheet.write_summary(summary, content, tally)
+    rows = results_sheet.write_results(book.create_sheet(results_sheet.NAME), content, tally, opened_from)
+    exercises_sheet.write_exercises(book.create_sheet(exercises_sheet.NAME), content, tally)
+    errors_sheet.write_errors(book.create_sheet(errors_sheet.NAME), content, tally)
+    run_sheet.write_run(book.create_sheet(run_sheet.NAME), content, tally)
+    return rows
+
+
+def _to_bytes(book: Workbook) -> bytes:
+    """The xlsx file. openpyxl's own `save` puts the present time into it and into every member of the archive."""
+    plain = BytesIO()
+    ExcelWriter(book, ZipFile(plain, "w", ZIP_STORED)).save()
+    packed = BytesIO()
+    with ZipFile(plain) as source, ZipFile(packed, "w") as target:
+        for name in source.namelist():
+            member = ZipInfo(name, _NO_TIME)
+            member.compress_type = ZIP_DEFLATED
+            member.external_attr = _READABLE_FILE
+            target.writestr(member, source.read(name))
+    return packed.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put the file in place whole: a reader sees the old one or the new one, also after a loss of power."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with unfinished.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise UserError(
+            f"{path}: the workbook cannot be written ({error.strerror}): close it where it is open, or choose another folder"
+        ) from error

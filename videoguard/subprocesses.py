@@ -1,0 +1,141 @@
+"""Work in a process of its own: its memory is freed, its threads are pinned, and a crash is a failed attempt.
+
+The parent writes one JSON request to the child's standard input and keeps it open: when it closes, because the parent
+died, the child ends. The child answers on its standard output with JSON text sequences (RFC 7464): lines that start with
+the record separator carry an event, the reply or a refusal; every other line is log text.
+"""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from videoguard.errors import UserError
+
+Request = TypeVar("Request", bound=BaseModel)
+Reply = TypeVar("Reply", bound=BaseModel)
+Event = dict[str, Any]
+Emit = Callable[[Event], None]
+
+_SEPARATOR = "\x1e"
+_REFUSED = 2
+_KEPT_LINES = 40
+_log = logging.getLogger(__name__)
+
+
+class ProcessFailedError(Exception):
+    """A child process ended without a reply; the message holds its exit status and the end of its output."""
+
+
+def call(
+    module: str,
+    request: BaseModel,
+    reply_type: type[Reply],
+    *,
+    threads: int,
+    timeout_s: float,
+    on_event: Emit | None = None,
+) -> Reply:
+    """Run `python -m module` on a request and return its reply.
+
+    Args:
+        module: its `__main__` part calls `serve`.
+        request: handed over as JSON.
+        reply_type: what `serve`'s handler returns.
+        threads: of the child's numeric libraries on a CPU.
+        timeout_s: seconds after which the child is killed.
+        on_event: called with each event as it comes.
+
+    Raises:
+        UserError: the child refused its input.
+        ProcessFailedError: the child crashed or was killed.
+    """
+    child = subprocess.Popen(  # noqa: S603  the module name is the program's own
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=_environment(threads),
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    alarm = threading.Timer(timeout_s, child.kill)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        return _converse(child, module, request, reply_type, on_event)
+    finally:
+        alarm.cancel()
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+
+
+def serve(request_type: type[Request], handler: Callable[[Request, Emit], BaseModel]) -> None:
+    """Answer the one request on standard input with `handler(request, emit)`; called by the child's main module."""
+    request = request_type.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        reply = handler(request, lambda event: _send("event", event))
+    except UserError as refusal:
+        _send("refused", str(refusal))
+        sys.exit(_REFUSED)
+    _send("reply", reply.model_dump(mode="json"))
+
+
+def _converse(
+    child: "subprocess.Popen[str]", module: str, request: BaseModel, reply_type: type[Reply], on_event: Emit | None
+) -> Reply:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(request.model_dump_json() + "\n")
+    child.stdin.flush()
+    tail: deque[str] = deque(maxlen=_KEPT_LINES)
+    for line in child.stdout:
+        if not line.startswith(_SEPARATOR):
+            if line.strip():
+                tail.append(line.rstrip())
+                _log.debug("%s: %s", module, line.rstrip())
+            continue
+        kind, content = json.loads(line[1:])
+        if kind == "reply":
+            return reply_type.model_validate(content)
+        if kind == "refused":
+            raise UserError(content)
+        if on_event is not None:
+            on_event(content)
+    raise ProcessFailedError(f"{module} {_ending(child.wait())}\n" + "\n".join(tail))
+
+
+def _send(kind: str, content: object) -> None:
+    # The leading line feed ends whatever a library left unfinished on the line.
+    sys.stdout.write(f"\n{_SEPARATOR}{json.dumps([kind, content])}\n")
+    sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    """Wait until the parent's end of standard input closes, then end at once: nobody waits for the result."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _environment(threads: int) -> Mapping[str, str]:
+    pinned = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    return {**os.environ, **pinned, "TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1"}
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"ended with status {status} and without a reply"
+    name = signal.Signals(-status).name
+    hint = " (out of memory, or past its time limit)" if name == "SIGKILL" else ""
+    return f"was ended by {name}{hint}"

@@ -1,0 +1,184 @@
+"""The training itself: a base model, a dataset and settings in; the best adapter out."""
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    PreTrainedModel,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+
+from videoguard.config import LoraSection, TrainingSection
+from videoguard.dataset.building import read_split
+from videoguard.errors import UserError
+from videoguard.models.base import find_base
+from videoguard.models.families import Family
+from videoguard.models.loading import load_model, load_processor
+from videoguard.models.preprocessing import Preprocessor, digest_processor, make_record
+from videoguard.training.curves import draw_curves
+from videoguard.training.examples import TrainingExamples, require_trained_tokens
+from videoguard.training.request import TrainingReply, TrainingRequest
+
+ADAPTER = "adapter"
+_LOG = "log.jsonl"
+_LOGGED_POINTS = 60
+_METRICS = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "learning_rate", "grad_norm": "grad_norm"}
+
+Emit = Callable[[dict[str, object]], None]
+
+
+def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
+    """Train an adapter, keep the one with the lowest validation loss, write it with its record to `request.output`.
+
+    Args:
+        request: what to train on what.
+        emit: called with `{"step", "of", "metrics"}` as the training goes on.
+
+    Raises:
+        UserError: the base model, the targets or an example are refused.
+    """
+    base = find_base(request.base, request.revision)
+    processor = load_processor(base)
+    preprocessor = Preprocessor(processor, base.family)
+    max_tokens = request.training.max_tokens
+    training = TrainingExamples(read_split(request.dataset, "train"), request.frame_store, preprocessor, max_tokens)
+    validation = TrainingExamples(read_split(request.dataset, "validation"), request.frame_store, preprocessor, max_tokens)
+    require_trained_tokens([training[0]])
+
+    set_seed(request.seed)
+    model = attach_adapter(load_model(base, request.dtype), request.training.lora, base.family)
+    trainer = Trainer(
+        model=model,
+        args=_arguments(request, len(training), len(validation)),
+        train_dataset=training,
+        eval_dataset=validation if len(validation) else None,
+        data_collator=lambda examples: preprocessor.collate(examples, side="right"),
+        callbacks=[_Reporter(emit)],
+    )
+    started = time.monotonic()
+    outcome = trainer.train()
+    seconds = time.monotonic() - started
+
+    adapter = request.output / ADAPTER
+    model.save_pretrained(str(adapter))
+    make_record(
+        base,
+        digest_processor(processor),
+        request.frames,
+        base_name=request.base_name,
+        system_prompt=request.system_prompt,
+        question=request.question,
+    ).save(adapter)
+    _write_log(trainer.state, request.output)
+    trainable, total = model.get_nb_trainable_parameters()
+    return TrainingReply(
+        steps=trainer.state.global_step,
+        examples=len(training),
+        seconds=seconds,
+        train_loss=outcome.training_loss,
+        best_step=trainer.state.best_global_step,
+        best_validation_loss=trainer.state.best_metric,
+        trainable_parameters=trainable,
+        total_parameters=total,
+    )
+
+
+def attach_adapter(model: PreTrainedModel, lora: LoraSection, family: Family) -> PeftModel:
+    """The model with a fresh LoRA adapter on the targets within its language model, everything else frozen."""
+    targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets,
+        exclude_modules=family.not_language,
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as unmatched:
+        raise UserError(f"training.lora.targets is {lora.targets!r}: {str(unmatched).splitlines()[0]}") from None
+
+
+def count_steps(settings: TrainingSection, examples: int) -> int:
+    """Optimizer steps of the whole training."""
+    per_step = settings.batch_size * settings.accumulation
+    return max(1, round(settings.epochs * -(-examples // per_step)))
+
+
+def _arguments(request: TrainingRequest, examples: int, held_back: int) -> TrainingArguments:
+    settings = request.training
+    steps = count_steps(settings, examples)
+    interval = max(1, steps // settings.evaluations)
+    validate = "steps" if held_back else "no"
+    return TrainingArguments(
+        output_dir=str(request.checkpoints),
+        max_steps=steps,
+        per_device_train_batch_size=settings.batch_size,
+        per_device_eval_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.accumulation,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.schedule,
+        warmup_steps=round(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        logging_steps=max(1, steps // _LOGGED_POINTS),
+        eval_strategy=validate,
+        eval_steps=interval,
+        save_strategy="steps",
+        save_steps=interval,
+        save_total_limit=2,
+        load_best_model_at_end=bool(held_back),
+        metric_for_best_model="eval_loss" if held_back else None,
+        greater_is_better=False if held_back else None,
+        prediction_loss_only=True,
+        bf16=request.dtype == "bfloat16",
+        fp16=request.dtype == "float16",
+        use_cpu=not torch.cuda.is_available(),
+        seed=request.seed,
+        data_seed=request.seed,
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        label_names=["labels"],
+    )
+
+
+class _Reporter(TrainerCallback):
+    """Passes on what the trainer logs; its names become `train_loss`, `validation_loss`, `learning_rate`, `grad_norm`."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: object,
+    ) -> None:
+        metrics = _named(logs or {})
+        if metrics:
+            self._emit({"step": state.global_step, "of": state.max_steps, "metrics": metrics})
+
+
+def _named(logs: dict[str, float]) -> dict[str, float]:
+    return {_METRICS[key]: float(value) for key, value in logs.items() if key in _METRICS}
+
+
+def _write_log(state: TrainerState, folder: Path) -> None:
+    """Every logged point as JSON Lines, and as a picture."""
+    points = [{"step": entry["step"], **_named(entry)} for entry in state.log_history if _named(entry)]
+    with (folder / _LOG).open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(point) + "\n" for point in points)
+    draw_curves(points, state.best_global_step, folder / "curves.png")

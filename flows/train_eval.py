@@ -13,7 +13,7 @@ from tasks.manifest import make_videos, read_listing_task
 from tasks.registry import publish_results, register_adapter_task
 from tasks.report import BASE, TUNED, Steps, summarize, write_report
 from tasks.training import train_adapter
-from videoguard.recipes import load_recipe
+from videoguard.recipes import load_recipe, reproduce_command
 from videoguard.summary import RunSummary
 
 
@@ -39,6 +39,6 @@ def train_eval(recipe: str = "configs/quickstart.yaml", overrides: list[str] | N
     steps = Steps(
         manifest=manifest, frames=frames, dataset=dataset, base=base, adapter=adapter, version=version, scored=scored
     )
-    report = write_report(config, recipe, steps, state)
+    report = write_report(config, reproduce_command(recipe, overrides or []), steps, state)
     publish_results(config.registry, adapter, scored, report, state)
     return summarize(config, steps, report, state)

@@ -17,11 +17,11 @@ from videoguard.config import RunConfig
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.frames.store import FrameStore
 from videoguard.inference.rows import read_rows
-from videoguard.recipes import flatten
-from videoguard.report.content import ModelResult, QuarantinedVideo, ReportContent, RunFacts
+from videoguard.report.content import ModelResult, QuarantinedVideo, ReportContent, RunFacts, settings_text
 from videoguard.report.workbook import write_workbook
 from videoguard.revision import code_revision, package_versions
 from videoguard.summary import RunSummary
+from videoguard.training.request import TrainingReply
 
 BASE, TUNED = "base", "fine_tuned"
 
@@ -48,7 +48,7 @@ class Steps(BaseModel):
         return {"base model": self.base.digest, **{name: artifact.digest for name, artifact in artifacts.items()}}
 
 
-def _provenance(config: RunConfig, recipe: str, steps: Steps, state: Path) -> Provenance:
+def _provenance(config: RunConfig, command: str, steps: Steps, state: Path) -> Provenance:
     return Provenance(
         step="report",
         code=digest_source(["report"]),
@@ -57,8 +57,8 @@ def _provenance(config: RunConfig, recipe: str, steps: Steps, state: Path) -> Pr
     )
 
 
-def _workbook_is_there(config: RunConfig, recipe: str, steps: Steps, state: Path) -> bool:
-    found = store_in(state).find(_provenance(config, recipe, steps, state))
+def _workbook_is_there(config: RunConfig, command: str, steps: Steps, state: Path) -> bool:
+    found = store_in(state).find(_provenance(config, command, steps, state))
     return found is not None and workbook_path(config, found).is_file()
 
 
@@ -73,17 +73,17 @@ def workbook_path(config: RunConfig, report: Artifact) -> Path:
     cache_policy=ByProvenance(provenance=_provenance, is_there=_workbook_is_there),
     **OPTIONS,
 )
-def write_report(config: RunConfig, recipe: str, steps: Steps, state: Path) -> Artifact:
+def write_report(config: RunConfig, command: str, steps: Steps, state: Path) -> Artifact:
     """Write the workbook into the store, and a copy into the folder of reports."""
 
     def fill(draft: Draft) -> None:
         created = datetime.now(UTC)
         file = f"{config.name}-{created:%Y%m%d-%H%M%S}.xlsx"
-        content = _content(config, recipe, steps, state, created)
+        content = _content(config, command, steps, state, created)
         write_workbook(content, draft.folder / file, opened_from=config.report.folder.absolute())
         draft.facts = {"file": file}
 
-    report = make(state, _provenance(config, recipe, steps, state), fill)
+    report = make(state, _provenance(config, command, steps, state), fill)
     copy = workbook_path(config, report)
     copy.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(store_in(state).path(report) / copy.name, copy)
@@ -112,7 +112,7 @@ def summarize(config: RunConfig, steps: Steps, report: Artifact, state: Path) ->
     )
 
 
-def _content(config: RunConfig, recipe: str, steps: Steps, state: Path, created: datetime) -> ReportContent:
+def _content(config: RunConfig, command: str, steps: Steps, state: Path, created: datetime) -> ReportContent:
     store = store_in(state)
     names = {BASE: "Base model", TUNED: "Fine-tuned"}
     problems = steps.manifest.facts["problems"]
@@ -135,15 +135,15 @@ def _content(config: RunConfig, recipe: str, steps: Steps, state: Path, created:
             for video, reason in FrameStore(store.path(steps.frames)).quarantine()
         ],
         row_problems=problems,
-        facts=_facts(config, recipe, steps),
+        facts=_facts(config, command, steps),
         media_root=media_root(config.data).absolute(),
     )
 
 
-def _facts(config: RunConfig, recipe: str, steps: Steps) -> RunFacts:
+def _facts(config: RunConfig, command: str, steps: Steps) -> RunFacts:
     rows = steps.dataset.facts["rows"]
     assert isinstance(rows, dict)
-    training = {name: str(value) for name, value in steps.adapter.facts.items() if name != "run_id"}
+    trained = TrainingReply.model_validate({name: value for name, value in steps.adapter.facts.items() if name != "run_id"})
     return RunFacts(
         sections={
             "Run": {
@@ -153,12 +153,25 @@ def _facts(config: RunConfig, recipe: str, steps: Steps) -> RunFacts:
                 "MLflow run": str(steps.adapter.facts["run_id"]),
                 "Prefect flow run": str(flow_run.get_id() or ""),
                 "Samples": ", ".join(f"{split} {number}" for split, number in rows.items()),
-                "How to reproduce": f"video-guard run {recipe}",
+                "How to reproduce": command,
                 "Video-Guard": code_revision(),
             },
-            "Training": training,
-            "Settings": {name: str(value) for name, value in flatten(config.model_dump(mode="json")).items()},
+            "Training": _training(trained),
+            "Settings": settings_text(config.model_dump(mode="json")),
             "Digests": steps.digests(),
             "Packages": package_versions(),
         }
     )
+
+
+def _training(trained: TrainingReply) -> dict[str, str]:
+    share = trained.trainable_parameters / trained.total_parameters
+    kept = trained.best_validation_loss
+    return {
+        "Optimizer steps": f"{trained.steps:,}",
+        "Examples": f"{trained.examples:,}",
+        "Wall time": f"{trained.seconds:.0f} s",
+        "Mean training loss": f"{trained.train_loss:.4f}",
+        "Kept adapter": "of the last step" if kept is None else f"of step {trained.best_step:,}, validation loss {kept:.4f}",
+        "Trained parameters": f"{trained.trainable_parameters:,} of {trained.total_parameters:,} ({share:.2%})",
+    }

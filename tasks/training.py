@@ -60,12 +60,16 @@ def train_adapter(config: RunConfig, base: BaseReference, dataset: Artifact, fra
             succeeded = True
         finally:
             tracking.finish(run_id, succeeded=succeeded)
-        summary = reply.model_dump(mode="json")
-        tracking.log_metrics(run_id, {name: value for name, value in summary.items() if value is not None}, reply.steps)
+        tracking.log_metrics(run_id, _final_metrics(reply), reply.steps)
         tracking.log_files(run_id, [draft.folder / "curves.png", draft.folder / "log.jsonl"], "training")
-        draft.facts = {**summary, "run_id": run_id}
+        draft.facts = {**reply.model_dump(mode="json"), "run_id": run_id}
 
     return make(state, _provenance(config, base, dataset, frames, state), fill)
+
+
+def _final_metrics(reply: TrainingReply) -> dict[str, float]:
+    kept = {} if reply.best_validation_loss is None else {"best_validation_loss": reply.best_validation_loss}
+    return {**kept, "training_seconds": reply.seconds, "trainable_parameters": reply.trainable_parameters}
 
 
 def _train(

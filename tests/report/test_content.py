@@ -3,7 +3,7 @@ from datetime import datetime
 import pytest
 from pydantic import ValidationError
 
-from videoguard.report.content import flatten
+from videoguard.report.content import settings_text
 
 
 def test_the_last_model_is_the_one_that_the_report_is_about(make):
@@ -32,7 +32,7 @@ def test_a_report_needs_a_model_and_a_time_zone(make):
 
 def test_settings_are_flattened_in_their_order():
     settings = {"seed": 0, "training": {"lora": {"r": 16, "targets": ("q", "k")}, "epochs": 3.0}, "revision": None}
-    assert list(flatten(settings).items()) == [
+    assert list(settings_text(settings).items()) == [
         ("seed", "0"),
         ("training.lora.r", "16"),
         ("training.lora.targets", "q, k"),

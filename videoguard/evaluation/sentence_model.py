@@ -3,6 +3,8 @@
 import functools
 import hashlib
 import importlib.util
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -141,16 +143,26 @@ def _from_hub(name: str) -> SentenceModel:
 
 def _snapshot(name: str, *, local_files_only: bool) -> Path | str:
     """Folder of a hub model, or why there is none in one line."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
     try:
-        folder = snapshot_download(
-            name, allow_patterns=_FETCHED, local_files_only=local_files_only, etag_timeout=_CONNECT_TIMEOUT_S
-        )
+        if not local_files_only and not constants.HF_HUB_OFFLINE:
+            _reach(constants.ENDPOINT)
+        folder = snapshot_download(name, allow_patterns=_FETCHED, local_files_only=local_files_only)
     except (HfHubHTTPError, HFValidationError, OSError) as fault:
         return str(fault).strip().splitlines()[0]
     return Path(folder)
+
+
+def _reach(endpoint: str) -> None:
+    """Raise OSError where the hub does not answer soon: the download itself would wait for it for many minutes."""
+    try:
+        with urllib.request.urlopen(endpoint, timeout=_CONNECT_TIMEOUT_S):  # noqa: S310  the hub's configured address
+            return
+    except urllib.error.HTTPError:
+        # It answers, be it to refuse this page.
+        return
 
 
 def _mend(name: str) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 AnswerKind = Literal["text", "json"]
 
 QUESTION = "Which exercise is this and how is the form?"
+_JSON_WANTED = " Answer in JSON with exercise, form and feedback."
 
 FEEDBACK: dict[str, dict[str, str]] = {
     "squat": {
@@ -53,6 +54,11 @@ FEEDBACK: dict[str, dict[str, str]] = {
 
 CLASSES: tuple[tuple[str, str], ...] = tuple((exercise, form) for exercise, forms in FEEDBACK.items() for form in forms)
 """Every pair of exercise and form."""
+
+
+def question_text(kind: AnswerKind) -> str:
+    """The question that asks for one form of answer."""
+    return QUESTION if kind == "text" else QUESTION + _JSON_WANTED
 
 
 def answer_text(exercise: str, form: str, kind: AnswerKind) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from videoguard.errors import UserError
-from videoguard.exercises.catalogue import CLASSES, QUESTION, AnswerKind, answer_text
+from videoguard.exercises.catalogue import CLASSES, AnswerKind, answer_text, question_text
 
 MANIFEST = "manifest.json"
 RECORD = "generated.json"
@@ -174,7 +174,7 @@ def _manifest_row(clip: Clip, answers: AnswerKind) -> dict[str, object]:
     return {
         "video": _video_name(clip),
         "conversations": [
-            {"from": "human", "value": QUESTION},
+            {"from": "human", "value": question_text(answers)},
             {"from": "gpt", "value": answer_text(exercise, form, answers)},
         ],
     }

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from videoguard.config import Band
 from videoguard.evaluation.scores import Evaluation
 from videoguard.inference.rows import AnswerRow
+from videoguard.recipes import flatten
 
 
 class _Content(BaseModel):
@@ -80,14 +81,12 @@ class ReportContent(_Content):
         return self.models[-1]
 
 
-def flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+def settings_text(settings: Mapping[str, object]) -> dict[str, str]:
     """Nested settings as `section.key` → text, in their order: `{"lora": {"r": 16}}` gives `{"lora.r": "16"}`."""
-    flat: dict[str, str] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        elif isinstance(value, list | tuple):
-            flat[f"{prefix}{key}"] = ", ".join(map(str, value))
-        else:
-            flat[f"{prefix}{key}"] = "not set" if value is None else str(value)
-    return flat
+    return {name: _text(value) for name, value in flatten(settings).items()}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "not set" if value is None else str(value)

@@ -15,7 +15,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 from videoguard.config import TinyModel
 from videoguard.dataset.messages import conversation
 from videoguard.exercises.captions import CAPTION_REQUEST, motion_caption
-from videoguard.exercises.catalogue import CLASSES, QUESTION, AnswerKind, answer_text
+from videoguard.exercises.catalogue import CLASSES, AnswerKind, answer_text, question_text
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_model, load_processor
 from videoguard.models.preprocessing import Example, Preprocessor
@@ -62,7 +62,8 @@ def tokenizer_corpus() -> list[str]:
     answers = [answer_text(exercise, form, kind) for exercise, form in CLASSES for kind in _ANSWER_KINDS]
     captions = [motion_caption(exercise, form) for exercise, form in CLASSES]
     frame_names = " ".join(f"Frame{number}:" for number in range(1, 17))
-    framing = [QUESTION, CAPTION_REQUEST, frame_names, "system\nYou are a fitness coach.", "user\n", "assistant\n"]
+    questions = [*map(question_text, _ANSWER_KINDS), CAPTION_REQUEST]
+    framing = [*questions, frame_names, "system\nYou are a fitness coach.", "user\n", "assistant\n"]
     return answers * 4 + captions * 3 + framing * 60
 
 
@@ -72,23 +73,27 @@ class _Mixture(torch.utils.data.Dataset[Example]):
     def __init__(self, clips: Sequence[Clip], preprocessor: Preprocessor, size: TinyModel, seed: int) -> None:
         self._preprocessor = preprocessor
         draw = random.Random(seed)
-        self._drawn: list[tuple[int, str | None]] = []
+        self._drawn: list[tuple[int, str, str]] = []
+        """Clip, question and answer of each example."""
         for _ in range(size.pretraining_steps * size.pretraining_batch):
-            answered = draw.random() < size.answer_share
-            answer = answer_text(*draw.choice(CLASSES), draw.choice(_ANSWER_KINDS)) if answered else None
-            self._drawn.append((draw.randrange(len(clips)), answer))
-        self._captions = [motion_caption(clip.exercise, clip.form) for clip in clips]
-        self._motion = [preprocessor.prompt(conversation(CAPTION_REQUEST), clip.frames) for clip in clips]
-        self._real = [preprocessor.prompt(conversation(QUESTION), clip.frames) for clip in clips]
+            clip = draw.randrange(len(clips))
+            if draw.random() < size.answer_share:
+                kind = draw.choice(_ANSWER_KINDS)
+                self._drawn.append((clip, question_text(kind), answer_text(*draw.choice(CLASSES), kind)))
+            else:
+                self._drawn.append((clip, CAPTION_REQUEST, motion_caption(clips[clip].exercise, clips[clip].form)))
+        self._clips = clips
+        self._prompts: dict[tuple[int, str], Example] = {}
 
     def __len__(self) -> int:
         return len(self._drawn)
 
     def __getitem__(self, index: int) -> Example:
-        clip, answer = self._drawn[index]
-        if answer is None:
-            return self._preprocessor.with_answer(self._motion[clip], conversation(CAPTION_REQUEST, self._captions[clip]))
-        return self._preprocessor.with_answer(self._real[clip], conversation(QUESTION, answer))
+        clip, question, answer = self._drawn[index]
+        if (clip, question) not in self._prompts:
+            prompt = self._preprocessor.prompt(conversation(question), self._clips[clip].frames)
+            self._prompts[clip, question] = prompt
+        return self._preprocessor.with_answer(self._prompts[clip, question], conversation(question, answer))
 
     def collate(self, examples: Sequence[Example]) -> Example:
         return self._preprocessor.collate(examples, side="right")

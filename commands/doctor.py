@@ -20,9 +20,9 @@ def doctor(
     """
     from videoguard.doctor import examine, prepare_resources, print_findings
 
-    if prepare:
-        prepare_resources(state)
-    findings = examine(state)
+    prepared = {finding.name: finding for finding in prepare_resources(state)} if prepare else {}
+    # What the preparation says of a resource also tells which ways were tried.
+    findings = [prepared.get(finding.name, finding) for finding in examine(state)]
     if as_json:
         typer.echo(json.dumps([finding.model_dump() for finding in findings], indent=1))
     else:

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from videoguard.evaluation.resources import MissingResourceError
 from videoguard.evaluation.sentence_model import locate_sentence_model
-from videoguard.evaluation.wordnet import find_wordnet
+from videoguard.evaluation.wordnet import provide_wordnet
 
 
 class EvaluationRequest(BaseModel):
@@ -39,4 +39,9 @@ def available_resources(sentence_model: str, state: Path) -> dict[str, str]:
         encoder = locate_sentence_model(sentence_model, download=False).name
     except MissingResourceError:
         encoder = "absent"
-    return {"sentence_model": encoder, "wordnet": "present" if find_wordnet(state) else "absent"}
+    try:
+        provide_wordnet(state, install=False)
+        wordnet = "present"
+    except MissingResourceError:
+        wordnet = "absent"
+    return {"sentence_model": encoder, "wordnet": wordnet}

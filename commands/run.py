@@ -17,6 +17,9 @@ def run(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given several times.")
     ] = None,
+    refresh: Annotated[
+        list[str] | None, typer.Option(metavar="STEP", help="Make a step again though it is stored, such as inference.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the log of Prefect.")] = False,
 ) -> None:
@@ -34,7 +37,7 @@ def run(
         from flows.train_eval import train_eval
 
         with RunDisplay(console):
-            summary = train_eval(str(recipe), overrides or [])
+            summary = train_eval(str(recipe), overrides or [], refresh or [])
     if as_json:
         typer.echo(summary.model_dump_json(indent=1))
     else:

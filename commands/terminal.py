@@ -29,6 +29,7 @@ class RunDisplay:
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._parts: dict[str, dict[str, tuple[int, int]]] = {}
         self._listening = listening(self._show)
 
     def __enter__(self) -> "RunDisplay":
@@ -46,13 +47,17 @@ class RunDisplay:
         if progress.step not in self._tasks:
             self._tasks[progress.step] = self._bars.add_task(progress.step, note="")
         bar = self._tasks[progress.step]
-        self._bars.update(bar, completed=progress.done, total=progress.of)
+        parts = self._parts.setdefault(progress.step, {})
+        parts[progress.part] = (progress.done, progress.of)
+        done, of = (sum(numbers) for numbers in zip(*parts.values(), strict=True))
+        self._bars.update(bar, completed=done, total=of)
         if progress.note:
             self._bars.update(bar, note=progress.note)
 
 
 def print_summary(console: Console, summary: RunSummary) -> None:
     """Print the scores of the models side by side, what was left out, and where to look."""
+    console.print(_steps(summary))
     console.print(_scores(summary))
     _print_list(console, "Left out (quarantined)", [f"{video}: {reason}" for video, reason in summary.quarantine.items()])
     _print_list(console, "Manifest rows that could not be read", summary.problems)
@@ -62,6 +67,26 @@ def print_summary(console: Console, summary: RunSummary) -> None:
     console.print(f"Model      {summary.registered_model}, version {summary.version}", highlight=False)
     console.print(f"MLflow     {_open_mlflow(summary.tracking_uri)}", highlight=False, soft_wrap=True)
     console.print(f"Prefect    {_open_prefect()}", highlight=False, soft_wrap=True)
+
+
+def _steps(summary: RunSummary) -> Table:
+    """What was computed and what was reused; the title tells the time saved."""
+    saved = sum(step.saved_seconds for step in summary.steps)
+    table = Table(title=f"steps: {_duration(saved)} saved by what was stored", title_justify="left")
+    for heading in ("step", "computed", "reused", "time", "time saved"):
+        table.add_column(heading, justify="left" if heading == "step" else "right")
+    for step in summary.steps:
+        counts = (str(step.computed or ""), str(step.reused or ""))
+        times = (_duration(step.seconds) if step.computed else "", _duration(step.saved_seconds) if step.reused else "")
+        table.add_row(step.step, *counts, *times)
+    return table
+
+
+def _duration(seconds: float) -> str:
+    """Seconds in the unit that fits."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _scores(summary: RunSummary) -> Table:

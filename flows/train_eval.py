@@ -2,43 +2,56 @@
 
 from pathlib import Path
 
-from prefect import flow
+from prefect import flow, unmapped
 
 from tasks.base_model import find_base_model
 from tasks.dataset import build_dataset_task
 from tasks.evaluation import score_answers
-from tasks.frames import extract_frames_task
-from tasks.inference import answer_test_split
+from tasks.frames import extract_frames_task, index_frames_task, shards_of
+from tasks.inference import answer_shard
 from tasks.manifest import make_videos, read_listing_task
 from tasks.registry import publish_results, register_adapter_task
 from tasks.report import BASE, TUNED, Steps, summarize, write_report
+from tasks.step import start_work
 from tasks.training import train_adapter
 from videoguard.recipes import load_recipe, reproduce_command
 from videoguard.summary import RunSummary
 
 
 @flow(name="train-eval")
-def train_eval(recipe: str = "configs/quickstart.yaml", overrides: list[str] | None = None) -> RunSummary:
-    """Fine-tune and evaluate by a recipe; `overrides` are `section.key=value`, as `video-guard run --set` takes them."""
+def train_eval(
+    recipe: str = "configs/quickstart.yaml", overrides: list[str] | None = None, refresh: list[str] | None = None
+) -> RunSummary:
+    """Fine-tune and evaluate by a recipe.
+
+    Args:
+        recipe: YAML file.
+        overrides: `section.key=value`, as `video-guard run --set` takes them.
+        refresh: steps to make again though they are stored.
+    """
     config = load_recipe(Path(recipe), overrides or [])
-    data, seed, state = config.data, config.seed, config.execution.state
+    place = start_work(config.execution, refresh or [])
+    data, seed, shards = config.data, config.seed, range(config.inference.shards)
     make_videos(data, seed, config.frames.workers)
-    manifest = read_listing_task(data, state)
-    frames = extract_frames_task(data, config.frames, manifest, state)
-    dataset = build_dataset_task(data, config.dataset, manifest, frames, seed, state)
-    base = find_base_model(config.model, seed, state)
-    # The base answers and is scored while the adapter trains; Prefect hands the result of a future on.
-    base_answers = answer_test_split.submit(config, base, None, dataset, frames, state)
-    base_scored = score_answers.submit(config.evaluation, seed, base_answers, state)  # type: ignore[call-overload]
-    adapter = train_adapter(config, base, dataset, frames, state)
-    version = register_adapter_task(config.registry, data, base, manifest, frames, adapter, state)
-    tuned_scored = score_answers(
-        config.evaluation, seed, answer_test_split(config, base, adapter, dataset, frames, state), state
-    )
+    manifest = read_listing_task(place, data)
+    parts = shards_of(place, data, config.frames, manifest)
+    decoded = extract_frames_task.map(unmapped(place), unmapped(data), unmapped(config.frames), unmapped(manifest), parts)
+    frames = index_frames_task(place, data, manifest, decoded.result())
+    dataset = build_dataset_task(place, data, config.dataset, manifest, frames, seed)
+    base = find_base_model(place, config.model, seed)
+    # The base answers and is scored while the adapter trains.
+    given = [unmapped(each) for each in (place, config, base)]
+    stored = [unmapped(dataset), unmapped(frames)]
+    base_answers = answer_shard.map(*given, unmapped(None), *stored, shards)
+    base_scored = score_answers.submit(place, config.evaluation, seed, base_answers)
+    adapter = train_adapter(place, config, base, dataset, frames)
+    version = register_adapter_task(place, config, base, dataset, adapter)
+    answers = answer_shard.map(*given, unmapped(adapter), *stored, shards)
+    tuned_scored = score_answers(place, config.evaluation, seed, answers.result())
     scored = {BASE: base_scored.result(), TUNED: tuned_scored}
     steps = Steps(
         manifest=manifest, frames=frames, dataset=dataset, base=base, adapter=adapter, version=version, scored=scored
     )
-    report = write_report(config, reproduce_command(recipe, overrides or []), steps, state)
-    publish_results(config.registry, adapter, scored, report, state)
-    return summarize(config, steps, report, state)
+    report = write_report(place, config, reproduce_command(recipe, overrides or []), steps)
+    published = publish_results(place, config, version, scored, report)
+    return summarize(place, config, steps, report, published)

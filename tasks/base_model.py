@@ -5,14 +5,23 @@ from pathlib import Path
 from prefect import task
 from pydantic import BaseModel, ConfigDict
 
-from tasks.step import HOUR, OPTIONS, ByProvenance, make, on_event, store_in
-from videoguard.artifacts import Draft, Provenance, digest_source
+from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace, on_event
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import Draft
 from videoguard.config import ModelSection, TinyModel
+from videoguard.digests import digest_source
 from videoguard.manifests.listing import stamp_files
 from videoguard.subprocesses import call
 
 _TINY_NAME = "tiny-internvl"
-_TINY_SOURCE = ["models/tiny", "models/preprocessing.py", "models/loading.py", "dataset/messages.py", "exercises"]
+_TINY_SOURCE = [
+    "models/tiny",
+    "models/preprocessing.py",
+    "models/loading.py",
+    "training/checkpoints.py",
+    "dataset/messages.py",
+    "exercises",
+]
 
 
 class BaseReference(BaseModel):
@@ -26,9 +35,11 @@ class BaseReference(BaseModel):
     """Folder or hub name."""
     revision: str | None
     digest: str
+    artifact: Artifact
+    """What is stored of it: the tiny model, or no more than the digest."""
 
 
-def _provenance(model: ModelSection, seed: int, state: Path) -> Provenance:
+def _provenance(place: Workplace, model: ModelSection, seed: int) -> Provenance:
     named = Path(model.base or "")
     return Provenance(
         step="base-model",
@@ -39,7 +50,7 @@ def _provenance(model: ModelSection, seed: int, state: Path) -> Provenance:
 
 
 @task(name="base model", timeout_seconds=12 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
-def find_base_model(model: ModelSection, seed: int, state: Path) -> BaseReference:
+def find_base_model(place: Workplace, model: ModelSection, seed: int) -> BaseReference:
     """Find the base model, or build and pre-train the tiny one."""
 
     def fill(draft: Draft) -> None:
@@ -51,19 +62,20 @@ def find_base_model(model: ModelSection, seed: int, state: Path) -> BaseReferenc
         elif model.base is not None:
             draft.facts["digest"] = find_base(model.base, model.revision).digest
 
-    artifact = make(state, _provenance(model, seed, state), fill)
+    artifact = place.make(_provenance(place, model, seed), fill)
     return BaseReference(
         name=model.base or _TINY_NAME,
-        location=model.base or str(store_in(state).path(artifact) / "model"),
+        location=model.base or str(place.path(artifact) / "model"),
         revision=model.revision,
         digest=str(artifact.facts["digest"]),
+        artifact=artifact,
     )
 
 
 def _pretrain(size: TinyModel, seed: int, draft: Draft) -> None:
     from videoguard.models.tiny.request import PretrainingReply, PretrainingRequest
 
-    request = PretrainingRequest(size=size, seed=seed, workers=2, output=draft.folder)
+    request = PretrainingRequest(size=size, seed=seed, workers=2, output=draft.folder, checkpoints=draft.work)
     reply = call(
         "videoguard.models.tiny",
         request,

@@ -1,19 +1,18 @@
 """Step dataset: train, validation and test rows that share no source video."""
 
-from pathlib import Path
-
 from prefect import task
 
-from tasks.manifest import media_root
-from tasks.step import HOUR, OPTIONS, ByProvenance, make, store_in
-from videoguard.artifacts import Artifact, Draft, Provenance, digest_source
+from tasks.frames import StoredFrames
+from tasks.manifest import listing_of
+from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import Draft
 from videoguard.config import DataSection, DatasetSection
-from videoguard.frames.store import FrameStore
-from videoguard.manifests.listing import read_listing
+from videoguard.digests import digest_source
 
 
 def _provenance(
-    data: DataSection, rule: DatasetSection, manifest: Artifact, frames: Artifact, seed: int, state: Path
+    place: Workplace, data: DataSection, rule: DatasetSection, manifest: Artifact, frames: StoredFrames, seed: int
 ) -> Provenance:
     return Provenance(
         step="dataset",
@@ -25,18 +24,16 @@ def _provenance(
 
 @task(name="dataset", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
 def build_dataset_task(
-    data: DataSection, rule: DatasetSection, manifest: Artifact, frames: Artifact, seed: int, state: Path
+    place: Workplace, data: DataSection, rule: DatasetSection, manifest: Artifact, frames: StoredFrames, seed: int
 ) -> Artifact:
     """Assign the samples of decoded videos to splits and write their conversations."""
 
     def fill(draft: Draft) -> None:
         from videoguard.dataset.building import build_dataset
 
-        store = store_in(state)
-        listing = read_listing(store.path(manifest), media_root(data))
-        decoded = FrameStore(store.path(frames))
+        decoded = frames.open(place)
         rows = build_dataset(
-            listing.samples,
+            listing_of(place, data, manifest).samples,
             {video: decoded.digest_of(video) for video in decoded.videos()},
             **rule.model_dump(),
             seed=seed,
@@ -44,4 +41,4 @@ def build_dataset_task(
         )
         draft.facts = {"rows": rows}
 
-    return make(state, _provenance(data, rule, manifest, frames, seed, state), fill)
+    return place.make(_provenance(place, data, rule, manifest, frames, seed), fill)

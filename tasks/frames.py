@@ -1,44 +1,116 @@
-"""Step frames: every video decoded once, its sampled frames stored, what cannot be decoded quarantined."""
+"""Step frames: every video decoded once, its sampled frames stored, what cannot be decoded quarantined.
+
+Each shard is a task and an artifact of its own that depends on nothing but the sampling rule and the videos' contents.
+"""
 
 from pathlib import Path
 
 from prefect import task
+from pydantic import BaseModel, ConfigDict
 
-from tasks.manifest import media_root
-from tasks.step import HOUR, OPTIONS, ByProvenance, make, store_in
-from videoguard.artifacts import Artifact, Draft, Provenance, digest_json, digest_source
+from tasks.manifest import listing_of
+from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import Draft
 from videoguard.config import DataSection, FramesSection
-from videoguard.frames.extraction import extract_frames, require_decoded
-from videoguard.manifests.listing import read_listing
+from videoguard.digests import digest_json, digest_source
+from videoguard.frames.extraction import assign_shards, extract_shard, index_frames, require_decoded
+from videoguard.frames.store import FrameStore
+from videoguard.frames.workers import FrameRule
 from videoguard.progress import Progress, tell
 
-# How many processes decode, and how long they may take, does not change what they decode.
-_WITHOUT_EFFECT = {"workers", "timeout_s"}
+# How many processes decode, how long they may take and how the shards are cut does not change what they decode.
+_WITHOUT_EFFECT = {"workers", "timeout_s", "shards"}
 
 
-def _provenance(data: DataSection, rule: FramesSection, manifest: Artifact, state: Path) -> Provenance:
-    listing = read_listing(store_in(state).path(manifest), media_root(data))
+class StoredFrames(BaseModel):
+    """The frames of a manifest: the shards with the frames, and the index that names the videos."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    index: Artifact
+    shards: tuple[Artifact, ...]
+
+    @property
+    def digest(self) -> str:
+        """Digest of names and frames."""
+        return digest_json([self.index.digest, *(shard.digest for shard in self.shards)])
+
+    def index_folder(self, place: Workplace) -> Path:
+        """Folder of the index."""
+        return place.path(self.index)
+
+    def shard_folders(self, place: Workplace) -> list[Path]:
+        """Folders of the shards, in their order."""
+        return [place.path(shard) for shard in self.shards]
+
+    def open(self, place: Workplace) -> FrameStore:
+        """The frames, to read."""
+        return FrameStore(self.index_folder(place), self.shard_folders(place))
+
+
+def shards_of(place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact) -> list[list[str]]:
+    """Digests of the videos of each shard that has any."""
+    digests = {digest for digest in listing_of(place, data, manifest).media_digests.values() if digest is not None}
+    return list(assign_shards(sorted(digests), rule.shards).values())
+
+
+def _shard_provenance(
+    place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact, digests: list[str]
+) -> Provenance:
     return Provenance(
         step="frames",
         code=digest_source(["frames"]),
         settings=rule.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
-        inputs={"media": digest_json(listing.media_digests)},
+        inputs={"media": digest_json(digests)},
     )
 
 
-@task(name="frames", timeout_seconds=48 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
-def extract_frames_task(data: DataSection, rule: FramesSection, manifest: Artifact, state: Path) -> Artifact:
-    """Decode the videos of a manifest into the frame store."""
+@task(name="frames", timeout_seconds=48 * HOUR, cache_policy=ByProvenance(provenance=_shard_provenance), **OPTIONS)
+def extract_frames_task(
+    place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact, digests: list[str]
+) -> Artifact:
+    """Decode the videos of one shard."""
 
     def fill(draft: Draft) -> None:
-        listing = read_listing(store_in(state).path(manifest), media_root(data))
-        counts = extract_frames(
-            listing.paths,
-            **rule.model_dump(exclude={"sampling"}),
-            destination=draft.folder,
-            on_progress=lambda done, of: tell(Progress("frames", done, of)),
+        listing = listing_of(place, data, manifest)
+        paths = listing.paths
+        wanted = set(digests)
+        media = {digest: paths[video] for video, digest in listing.media_digests.items() if digest in wanted and digest}
+        counts = extract_shard(
+            media,
+            FrameRule(rule.count, rule.max_side, rule.codec, rule.jpeg_quality),
+            draft.folder,
+            workers=rule.workers,
+            timeout_s=rule.timeout_s,
+            on_progress=lambda done, of: tell(Progress("frames", done, of, part=digests[0])),
         )
+        draft.facts = {"decoded": counts.decoded, "quarantined": counts.quarantined, "frames": counts.frames}
+
+    return place.make(_shard_provenance(place, data, rule, manifest, digests), fill)
+
+
+def _index_provenance(place: Workplace, data: DataSection, manifest: Artifact, shards: list[Artifact]) -> Provenance:
+    return Provenance(
+        step="frames-index",
+        code=digest_source(["frames/extraction.py"]),
+        settings={},
+        inputs={
+            "media": digest_json(listing_of(place, data, manifest).media_digests),
+            "shards": digest_json([shard.digest for shard in shards]),
+        },
+    )
+
+
+@task(name="frames index", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_index_provenance), **OPTIONS)
+def index_frames_task(place: Workplace, data: DataSection, manifest: Artifact, shards: list[Artifact]) -> StoredFrames:
+    """Name the videos of the shards, and those that are left out."""
+
+    def fill(draft: Draft) -> None:
+        digests = listing_of(place, data, manifest).media_digests
+        counts = index_frames(digests, [place.path(shard) for shard in shards], draft.folder)
         require_decoded(counts, data.manifest)
         draft.facts = {"decoded": counts.decoded, "quarantined": counts.quarantined}
 
-    return make(state, _provenance(data, rule, manifest, state), fill)
+    index = place.make(_index_provenance(place, data, manifest, shards), fill)
+    return StoredFrames(index=index, shards=tuple(shards))

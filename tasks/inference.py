@@ -3,24 +3,61 @@
 from pathlib import Path
 
 from prefect import task
+from pydantic import BaseModel, ConfigDict
 
 from tasks.base_model import BaseReference
-from tasks.step import HOUR, OPTIONS, ByProvenance, make, on_event, store_in
-from videoguard.artifacts import Artifact, Draft, Provenance, digest_source
+from tasks.frames import StoredFrames
+from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace, on_event
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
+from videoguard.digests import digest_json, digest_source
 from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.subprocesses import call
 
+ROWS = "rows.jsonl"
 _SOURCE = ["inference", "models/preprocessing.py", "models/loading.py", "models/families.py", "dataset/messages.py"]
 
 
+class Answers(BaseModel):
+    """One model's answers, in the shards that they were made in."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shards: tuple[Artifact, ...]
+
+    @property
+    def digest(self) -> str:
+        """Digest of all rows."""
+        return digest_json([shard.digest for shard in self.shards])
+
+    @property
+    def failed(self) -> int:
+        """Rows without an answer."""
+        return sum(int(str(shard.facts["failed"])) for shard in self.shards)
+
+    def files(self, place: Workplace) -> list[Path]:
+        """`rows.jsonl` of every shard."""
+        return [place.path(shard) / ROWS for shard in self.shards]
+
+
 def _provenance(
-    config: RunConfig, base: BaseReference, adapter: Artifact | None, dataset: Artifact, frames: Artifact, state: Path
+    place: Workplace,
+    config: RunConfig,
+    base: BaseReference,
+    adapter: Artifact | None,
+    dataset: Artifact,
+    frames: StoredFrames,
+    shard: int,
 ) -> Provenance:
     return Provenance(
         step="inference",
         code=digest_source(_SOURCE),
-        settings={"inference": config.inference.model_dump(mode="json"), "dtype": config.model.dtype},
+        settings={
+            "max_new_tokens": config.inference.max_new_tokens,
+            "dtype": config.model.dtype,
+            "shard": f"{shard} of {config.inference.shards}",
+        },
         inputs={
             "base": base.digest,
             "adapter": adapter.digest if adapter else "none",
@@ -31,25 +68,34 @@ def _provenance(
 
 
 @task(name="inference", timeout_seconds=48 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
-def answer_test_split(
-    config: RunConfig, base: BaseReference, adapter: Artifact | None, dataset: Artifact, frames: Artifact, state: Path
+def answer_shard(
+    place: Workplace,
+    config: RunConfig,
+    base: BaseReference,
+    adapter: Artifact | None,
+    dataset: Artifact,
+    frames: StoredFrames,
+    shard: int,
 ) -> Artifact:
-    """Answers of the base model, or of an adapter on it, for every test sample."""
+    """Answers of the base model, or of an adapter on it, for the test samples of one shard."""
 
     def fill(draft: Draft) -> None:
-        store = store_in(state)
         request = InferenceRequest(
             base=base.location,
             base_name=base.name,
             revision=base.revision,
             dtype=config.model.dtype,
-            adapter=store.path(adapter) / "adapter" if adapter else None,
-            dataset=store.path(dataset),
-            frame_store=store.path(frames),
+            adapter=place.path(adapter) / "adapter" if adapter else None,
+            dataset=place.path(dataset),
+            frame_store=frames.index_folder(place),
+            frame_shards=tuple(frames.shard_folders(place)),
             frames=config.frames,
             system_prompt=config.dataset.system_prompt,
             question=config.dataset.question,
             inference=config.inference,
+            work=draft.work,
+            shard=shard,
+            shards=config.inference.shards,
             output=draft.folder,
         )
         reply = call(
@@ -58,8 +104,8 @@ def answer_test_split(
             InferenceReply,
             threads=config.inference.threads,
             timeout_s=48 * HOUR,
-            on_event=on_event("answers of the adapter" if adapter else "answers of the base"),
+            on_event=on_event("answers of the adapter" if adapter else "answers of the base", part=str(shard)),
         )
         draft.facts = reply.model_dump(mode="json")
 
-    return make(state, _provenance(config, base, adapter, dataset, frames, state), fill)
+    return place.make(_provenance(place, config, base, adapter, dataset, frames, shard), fill)

@@ -3,19 +3,26 @@
 from pathlib import Path
 
 from prefect import task
-from videoguard.manifests.reading import read_manifest
 
-from tasks.step import HOUR, OPTIONS, ByProvenance, make
-from videoguard.artifacts import Artifact, Draft, Provenance, digest_file, digest_source
+from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import Draft
 from videoguard.config import DataSection
+from videoguard.digests import digest_file, digest_source
 from videoguard.exercises.generate import generate_exercise_videos
-from videoguard.manifests.listing import make_listing, stamp_files, write_listing
+from videoguard.manifests.listing import Listing, make_listing, read_listing, stamp_files, write_listing
+from videoguard.manifests.reading import read_manifest
 from videoguard.progress import Progress, tell
 
 
 def media_root(data: DataSection) -> Path:
     """Folder that the manifest's video paths are relative to."""
     return data.media_root if data.media_root is not None else data.manifest.parent
+
+
+def listing_of(place: Workplace, data: DataSection, manifest: Artifact) -> Listing:
+    """What the manifest asks for."""
+    return read_listing(place.path(manifest), media_root(data))
 
 
 @task(name="videos", timeout_seconds=HOUR, retries=0)
@@ -31,7 +38,7 @@ def make_videos(data: DataSection, seed: int, workers: int) -> None:
         )
 
 
-def _provenance(data: DataSection, state: Path) -> Provenance:
+def _provenance(place: Workplace, data: DataSection) -> Provenance:
     reading = read_manifest(data.manifest, data.media_root)
     return Provenance(
         step="manifest",
@@ -44,8 +51,8 @@ def _provenance(data: DataSection, state: Path) -> Provenance:
     )
 
 
-@task(name="manifest", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
-def read_listing_task(data: DataSection, state: Path) -> Artifact:
+@task(name="manifest", timeout_seconds=12 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
+def read_listing_task(place: Workplace, data: DataSection) -> Artifact:
     """Read the manifest and digest its videos."""
 
     def fill(draft: Draft) -> None:
@@ -54,4 +61,4 @@ def read_listing_task(data: DataSection, state: Path) -> Artifact:
         write_listing(listing, draft.folder)
         draft.facts = {"samples": len(listing.samples), "videos": len(listing.media_digests), "problems": listing.problems}
 
-    return make(state, _provenance(data, state), fill)
+    return place.make(_provenance(place, data), fill)

@@ -6,77 +6,84 @@ from prefect import task
 
 from tasks.base_model import BaseReference
 from tasks.evaluation import ScoredModel
-from tasks.manifest import media_root
-from tasks.step import HOUR, OPTIONS, ByProvenance, make, store_in
-from videoguard.artifacts import Artifact, Draft, Provenance, digest_source
-from videoguard.config import DataSection, RegistrySection
+from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
+from tasks.training import run_name, run_tags
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import Draft
+from videoguard.config import RunConfig
+from videoguard.digests import digest_source
 from videoguard.evaluation.scores import read_evaluation
-from videoguard.frames.store import FrameStore
-from videoguard.manifests.listing import read_listing
+from videoguard.recipes import flatten
 from videoguard.registry.request import RegistrationReply, RegistrationRequest
 from videoguard.subprocesses import call
 
+_SQLITE = "sqlite:///"
+
 
 def _registration(
-    registry: RegistrySection,
-    data: DataSection,
-    base: BaseReference,
-    manifest: Artifact,
-    frames: Artifact,
-    adapter: Artifact,
-    state: Path,
+    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, adapter: Artifact
 ) -> Provenance:
     return Provenance(
         step="registry",
         code=digest_source(["registry"]),
-        settings=registry.model_dump(mode="json"),
-        inputs={"adapter": adapter.digest, "run": str(adapter.facts["run_id"])},
+        settings={**config.registry.model_dump(mode="json"), "uri": config.registry.uri(place.state)},
+        inputs={"adapter": adapter.digest},
     )
 
 
-@task(name="registry", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_registration), **OPTIONS)
+def _database_is_there(
+    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, adapter: Artifact
+) -> bool:
+    """Whether a database file that a version was registered in has not been deleted since."""
+    uri = config.registry.uri(place.state)
+    return not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_file()
+
+
+@task(
+    name="registry",
+    timeout_seconds=HOUR,
+    cache_policy=ByProvenance(provenance=_registration, is_there=_database_is_there),
+    **OPTIONS,
+)
 def register_adapter_task(
-    registry: RegistrySection,
-    data: DataSection,
-    base: BaseReference,
-    manifest: Artifact,
-    frames: Artifact,
-    adapter: Artifact,
-    state: Path,
+    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, adapter: Artifact
 ) -> Artifact:
-    """Log the adapter as a model and register it as a new version."""
+    """Log the adapter as a model of its MLflow run, and register it as a new version.
+
+    What MLflow missed of the training, because it did not answer, is sent now.
+    """
 
     def fill(draft: Draft) -> None:
-        store = store_in(state)
-        decoded = set(FrameStore(store.path(frames)).videos())
-        listing = read_listing(store.path(manifest), media_root(data))
-        example = next(sample for sample in listing.samples if sample.video in decoded)
-        location = Path(base.location)
         request = RegistrationRequest(
-            tracking_uri=registry.uri(state),
-            run_id=str(adapter.facts["run_id"]),
-            registered_model=registry.registered_model,
-            adapter=(store.path(adapter) / "adapter").absolute(),
-            base=str(location.absolute()) if location.exists() else base.location,
-            example_video=example.path.absolute(),
-            example_question=example.question,
-            tags={"base_model": base.name, "base_digest": base.digest, "adapter_digest": adapter.digest},
+            tracking_uri=config.registry.uri(place.state),
+            experiment=config.registry.experiment,
+            state=place.state,
+            run_id=str(adapter.facts["run_id"]) if adapter.facts["run_id"] else None,
+            run_name=run_name(config),
+            run_tags=run_tags(base, dataset.digest),
+            settings=flatten(config.model_dump(mode="json")),
+            training=place.path(adapter).absolute(),
+            logged=bool(adapter.facts["logged"]),
+            registered_model=config.registry.registered_model,
+            base=str(Path(base.location).absolute()) if Path(base.location).exists() else base.location,
+            version_tags={"base_model": base.name, "base_digest": base.digest, "adapter_digest": adapter.digest},
         )
         reply = call("videoguard.registry", request, RegistrationReply, threads=1, timeout_s=HOUR)
-        draft.facts = {"model": registry.registered_model, "version": reply.version}
+        draft.facts = {"model": config.registry.registered_model, **reply.model_dump(mode="json")}
 
-    return make(state, _registration(registry, data, base, manifest, frames, adapter, state), fill)
+    again = not _database_is_there(place, config, base, dataset, adapter)
+    return place.make(_registration(place, config, base, dataset, adapter), fill, again=again)
 
 
 def _publication(
-    registry: RegistrySection, adapter: Artifact, scored: dict[str, ScoredModel], report: Artifact, state: Path
+    place: Workplace, config: RunConfig, version: Artifact, scored: dict[str, ScoredModel], report: Artifact
 ) -> Provenance:
     return Provenance(
         step="publish",
         code=digest_source(["registry"]),
-        settings=registry.model_dump(mode="json"),
+        settings={},
         inputs={
-            "run": str(adapter.facts["run_id"]),
+            "run": str(version.facts["run_id"]),
             "report": report.digest,
             **{name: model.evaluation.digest for name, model in scored.items()},
         },
@@ -85,21 +92,20 @@ def _publication(
 
 @task(name="publish", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_publication), **OPTIONS)
 def publish_results(
-    registry: RegistrySection, adapter: Artifact, scored: dict[str, ScoredModel], report: Artifact, state: Path
+    place: Workplace, config: RunConfig, version: Artifact, scored: dict[str, ScoredModel], report: Artifact
 ) -> Artifact:
     """Log the scores of each model, and the workbook, to the adapter's run."""
 
     def fill(draft: Draft) -> None:
         from videoguard.registry.tracking import Tracking
 
-        store = store_in(state)
-        tracking = Tracking(registry.uri(state), registry.experiment, state)
-        run_id = str(adapter.facts["run_id"])
+        tracking = Tracking(config.registry.uri(place.state), config.registry.experiment, place.state)
+        run_id = str(version.facts["run_id"])
         for name, model in scored.items():
-            summary = read_evaluation(store.path(model.evaluation)).summary
+            summary = read_evaluation(place.path(model.evaluation)).summary
             means = {f"{name}.{metric}": figures.mean for metric, figures in summary.items() if figures.mean is not None}
             tracking.log_metrics(run_id, means)
-        tracking.log_files(run_id, list(store.path(report).glob("*.xlsx")), "report")
+        tracking.log_files(run_id, list(place.path(report).glob("*.xlsx")), "report")
         draft.facts = {"run_id": run_id}
 
-    return make(state, _publication(registry, adapter, scored, report, state), fill)
+    return place.make(_publication(place, config, version, scored, report), fill)

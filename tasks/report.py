@@ -9,18 +9,20 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict
 
 from tasks.base_model import BaseReference
-from tasks.evaluation import ROWS, ScoredModel
+from tasks.evaluation import ScoredModel
+from tasks.frames import StoredFrames
 from tasks.manifest import media_root
-from tasks.step import HOUR, OPTIONS, ByProvenance, make, store_in
-from videoguard.artifacts import Artifact, Draft, Provenance, digest_source
+from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
+from videoguard.digests import digest_source
 from videoguard.evaluation.scores import read_evaluation
-from videoguard.frames.store import FrameStore
-from videoguard.inference.rows import read_rows
+from videoguard.inference.rows import read_all_rows
 from videoguard.report.content import ModelResult, QuarantinedVideo, ReportContent, RunFacts, settings_text
 from videoguard.report.workbook import write_workbook
 from videoguard.revision import code_revision, package_versions
-from videoguard.summary import RunSummary
+from videoguard.summary import RunSummary, account
 from videoguard.training.request import TrainingReply
 
 BASE, TUNED = "base", "fine_tuned"
@@ -32,7 +34,7 @@ class Steps(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     manifest: Artifact
-    frames: Artifact
+    frames: StoredFrames
     dataset: Artifact
     base: BaseReference
     adapter: Artifact
@@ -42,13 +44,26 @@ class Steps(BaseModel):
 
     def digests(self) -> dict[str, str]:
         """Digest of every artifact by name."""
-        artifacts = {"manifest": self.manifest, "frames": self.frames, "dataset": self.dataset, "adapter": self.adapter}
+        digests = {
+            "base model": self.base.digest,
+            "manifest": self.manifest.digest,
+            "frames": self.frames.digest,
+            "dataset": self.dataset.digest,
+            "adapter": self.adapter.digest,
+        }
         for name, model in self.scored.items():
-            artifacts |= {f"{name} answers": model.answers, f"{name} scores": model.evaluation}
-        return {"base model": self.base.digest, **{name: artifact.digest for name, artifact in artifacts.items()}}
+            digests |= {f"{name} answers": model.answers.digest, f"{name} scores": model.evaluation.digest}
+        return digests
+
+    def artifacts(self) -> list[Artifact]:
+        """Every artifact, in the order of the steps."""
+        answers = [shard for model in self.scored.values() for shard in model.answers.shards]
+        evaluations = [model.evaluation for model in self.scored.values()]
+        frames = [*self.frames.shards, self.frames.index]
+        return [self.manifest, *frames, self.dataset, self.base.artifact, self.adapter, self.version, *answers, *evaluations]
 
 
-def _provenance(config: RunConfig, command: str, steps: Steps, state: Path) -> Provenance:
+def _provenance(place: Workplace, config: RunConfig, command: str, steps: Steps) -> Provenance:
     return Provenance(
         step="report",
         code=digest_source(["report"]),
@@ -57,8 +72,8 @@ def _provenance(config: RunConfig, command: str, steps: Steps, state: Path) -> P
     )
 
 
-def _workbook_is_there(config: RunConfig, command: str, steps: Steps, state: Path) -> bool:
-    found = store_in(state).find(_provenance(config, command, steps, state))
+def _workbook_is_there(place: Workplace, config: RunConfig, command: str, steps: Steps) -> bool:
+    found = place.find(_provenance(place, config, command, steps))
     return found is not None and workbook_path(config, found).is_file()
 
 
@@ -73,26 +88,25 @@ def workbook_path(config: RunConfig, report: Artifact) -> Path:
     cache_policy=ByProvenance(provenance=_provenance, is_there=_workbook_is_there),
     **OPTIONS,
 )
-def write_report(config: RunConfig, command: str, steps: Steps, state: Path) -> Artifact:
+def write_report(place: Workplace, config: RunConfig, command: str, steps: Steps) -> Artifact:
     """Write the workbook into the store, and a copy into the folder of reports."""
 
     def fill(draft: Draft) -> None:
         created = datetime.now(UTC)
         file = f"{config.name}-{created:%Y%m%d-%H%M%S}.xlsx"
-        content = _content(config, command, steps, state, created)
+        content = _content(place, config, command, steps, created)
         write_workbook(content, draft.folder / file, opened_from=config.report.folder.absolute())
         draft.facts = {"file": file}
 
-    report = make(state, _provenance(config, command, steps, state), fill)
+    report = place.make(_provenance(place, config, command, steps), fill)
     copy = workbook_path(config, report)
     copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(store_in(state).path(report) / copy.name, copy)
+    shutil.copyfile(place.path(report) / copy.name, copy)
     return report
 
 
-def summarize(config: RunConfig, steps: Steps, report: Artifact, state: Path) -> RunSummary:
+def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifact, published: Artifact) -> RunSummary:
     """What the terminal shows of a run."""
-    store = store_in(state)
     problems = steps.manifest.facts["problems"]
     rows = steps.dataset.facts["rows"]
     assert isinstance(problems, list)
@@ -100,20 +114,20 @@ def summarize(config: RunConfig, steps: Steps, report: Artifact, state: Path) ->
     return RunSummary(
         name=config.name,
         workbook=workbook_path(config, report),
-        tracking_uri=config.registry.uri(state),
-        run_id=str(steps.adapter.facts["run_id"]),
+        tracking_uri=config.registry.uri(place.state),
+        run_id=str(steps.version.facts["run_id"]),
         registered_model=str(steps.version.facts["model"]),
         version=str(steps.version.facts["version"]),
         rows=rows,
-        scores={name: read_evaluation(store.path(model.evaluation)).summary for name, model in steps.scored.items()},
-        quarantine=dict(FrameStore(store.path(steps.frames)).quarantine()),
+        scores={name: read_evaluation(place.path(model.evaluation)).summary for name, model in steps.scored.items()},
+        quarantine=dict(steps.frames.open(place).quarantine()),
         problems=problems,
-        failed_rows=sum(int(str(model.answers.facts["failed"])) for model in steps.scored.values()),
+        failed_rows=sum(model.answers.failed for model in steps.scored.values()),
+        steps=account([*steps.artifacts(), report, published], place.started),
     )
 
 
-def _content(config: RunConfig, command: str, steps: Steps, state: Path, created: datetime) -> ReportContent:
-    store = store_in(state)
+def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, created: datetime) -> ReportContent:
     names = {BASE: "Base model", TUNED: "Fine-tuned"}
     problems = steps.manifest.facts["problems"]
     assert isinstance(problems, list)
@@ -124,16 +138,13 @@ def _content(config: RunConfig, command: str, steps: Steps, state: Path, created
             ModelResult(
                 name=names.get(name, name),
                 version=str(steps.version.facts["version"]) if name == TUNED else None,
-                rows=read_rows(store.path(model.answers) / ROWS),
-                evaluation=read_evaluation(store.path(model.evaluation)),
+                rows=read_all_rows(model.answers.files(place)),
+                evaluation=read_evaluation(place.path(model.evaluation)),
             )
             for name, model in steps.scored.items()
         ],
         bands=dict(config.report.bands),
-        quarantine=[
-            QuarantinedVideo(video=video, reason=reason)
-            for video, reason in FrameStore(store.path(steps.frames)).quarantine()
-        ],
+        quarantine=[QuarantinedVideo(video=video, reason=reason) for video, reason in steps.frames.open(place).quarantine()],
         row_problems=problems,
         facts=_facts(config, command, steps),
         media_root=media_root(config.data).absolute(),
@@ -143,14 +154,15 @@ def _content(config: RunConfig, command: str, steps: Steps, state: Path, created
 def _facts(config: RunConfig, command: str, steps: Steps) -> RunFacts:
     rows = steps.dataset.facts["rows"]
     assert isinstance(rows, dict)
-    trained = TrainingReply.model_validate({name: value for name, value in steps.adapter.facts.items() if name != "run_id"})
+    facts = steps.adapter.facts.items()
+    trained = TrainingReply.model_validate({name: value for name, value in facts if name in TrainingReply.model_fields})
     return RunFacts(
         sections={
             "Run": {
                 "Recipe": config.name,
                 "Base model": steps.base.name,
                 "Registered version": f"{steps.version.facts['model']}, version {steps.version.facts['version']}",
-                "MLflow run": str(steps.adapter.facts["run_id"]),
+                "MLflow run": str(steps.version.facts["run_id"]),
                 "Prefect flow run": str(flow_run.get_id() or ""),
                 "Samples": ", ".join(f"{split} {number}" for split, number in rows.items()),
                 "How to reproduce": command,

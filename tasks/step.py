@@ -1,7 +1,8 @@
-"""What all steps share: the cache key of the design, what is retried, and where progress goes."""
+"""What all steps share: where they work, the cache key of the design, what is retried, and where progress goes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -10,31 +11,80 @@ from prefect.cache_policies import CachePolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.settings import get_current_settings
+from pydantic import BaseModel, ConfigDict
 
-from videoguard.artifacts import Artifact, ArtifactStore, Draft, Provenance
-from videoguard.errors import UserError
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import ArtifactStore, Draft
+from videoguard.config import ExecutionSection
+from videoguard.errors import UserError, refuse_all
 from videoguard.progress import Progress, tell
 
 HOUR = 3600.0
+STEPS = (
+    "manifest",
+    "frames",
+    "frames-index",
+    "dataset",
+    "base-model",
+    "training",
+    "registry",
+    "inference",
+    "evaluation",
+    "report",
+    "publish",
+)
 Event = dict[str, Any]
 
 
-def store_in(state: Path) -> ArtifactStore:
-    """The artifact store of a state folder."""
-    return ArtifactStore(state / "artifacts")
+class Workplace(BaseModel):
+    """Where the steps of one flow run work."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: Path
+    shared_store: str | None = None
+    refresh: tuple[str, ...] = ()
+    """Steps that are made again though they are stored."""
+    started: datetime
+    """When the flow run began: what was made since is not made again."""
+
+    @property
+    def store(self) -> ArtifactStore:
+        """The artifacts."""
+        return ArtifactStore(self.state / "artifacts", self.shared_store)
+
+    def path(self, artifact: Artifact) -> Path:
+        """Folder of an artifact."""
+        return self.store.path(artifact)
+
+    def find(self, provenance: Provenance) -> Artifact | None:
+        """The artifact to use; None where it has to be made."""
+        found = self.store.find(provenance)
+        if found is not None and provenance.step in self.refresh and found.created < self.started:
+            return None
+        return found
+
+    def make(self, provenance: Provenance, fill: Callable[[Draft], None], *, again: bool = False) -> Artifact:
+        """The artifact of `provenance`: the stored one, else, or where it has to be made `again`, one that `fill` writes."""
+        with self.store.lock(provenance):
+            found = None if again else self.find(provenance)
+            if found is None:
+                with self.store.draft(provenance) as draft:
+                    fill(draft)
+                found = self.store.find(provenance)
+        if found is None:
+            raise OSError(f"{provenance.step} {provenance.key}: the artifact that was just written cannot be read back")
+        return found
 
 
-def make(state: Path, provenance: Provenance, fill: Callable[[Draft], None]) -> Artifact:
-    """The artifact of `provenance`: the stored one, else a new one that `fill` writes."""
-    store = store_in(state)
-    found = store.find(provenance)
-    if found is None:
-        with store.draft(provenance) as draft:
-            fill(draft)
-        found = store.find(provenance)
-    if found is None:
-        raise OSError(f"{provenance.step} {provenance.key}: the artifact that was just written cannot be read back")
-    return found
+def start_work(execution: ExecutionSection, refresh: Sequence[str]) -> Workplace:
+    """Where a flow run that begins now works.
+
+    Raises:
+        UserError: a step to refresh is not one.
+    """
+    refuse_all("--refresh", (f"{step} is not a step: steps are {', '.join(STEPS)}" for step in refresh if step not in STEPS))
+    return Workplace(state=execution.state, shared_store=execution.store, refresh=tuple(refresh), started=datetime.now(UTC))
 
 
 @dataclass
@@ -53,10 +103,10 @@ class ByProvenance(CachePolicy):
     ) -> str | None:
         """Step and key of the artifact."""
         assert self.provenance is not None
+        place: Workplace = inputs["place"]
         provenance = self.provenance(**inputs)
         key = f"{provenance.step}-{provenance.key}"
-        whole = store_in(inputs["state"]).find(provenance) is not None
-        if not whole or (self.is_there is not None and not self.is_there(**inputs)):
+        if place.find(provenance) is None or (self.is_there is not None and not self.is_there(**inputs)):
             storage = get_current_settings().results.local_storage_path
             (storage.expanduser() / key).unlink(missing_ok=True)
         return key
@@ -75,13 +125,12 @@ class StepOptions(TypedDict):
 
 def can_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
     """Whether another attempt may go better: not where the user's input was refused."""
-    result = state.result(raise_on_failure=False)
-    return not isinstance(result, UserError)
+    return not isinstance(state.result(raise_on_failure=False), UserError)
 
 
 OPTIONS: StepOptions = {
-    "retries": 2,
-    "retry_delay_seconds": [2.0, 20.0],
+    "retries": 3,
+    "retry_delay_seconds": [2.0, 15.0, 60.0],
     "retry_jitter_factor": 0.5,
     "retry_condition_fn": can_pass,
     "persist_result": True,
@@ -89,13 +138,12 @@ OPTIONS: StepOptions = {
 }
 
 
-def on_event(step: str) -> Callable[[Event], None]:
-    """A listener for a child process of `step`: tells its progress, with its metrics as a note."""
+def on_event(step: str, part: str = "") -> Callable[[Event], None]:
+    """A listener for a child process of `step`: tells its progress, with its losses as a note."""
 
     def pass_on(event: Event) -> None:
-        note = ", ".join(
-            f"{name.replace('_', ' ')} {value:.4g}" for name, value in event["metrics"].items() if "loss" in name
-        )
-        tell(Progress(step, event["step"], event["of"], note))
+        losses = {name.replace("_", " "): value for name, value in event["metrics"].items() if "loss" in name}
+        note = event.get("note") or ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        tell(Progress(step, event["step"], event["of"], note, part))
 
     return pass_on

@@ -1,28 +1,31 @@
 """Step training: a LoRA adapter of the base model, trained in a process of its own, seen live in MLflow."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.base_model import BaseReference
-from tasks.step import HOUR, OPTIONS, ByProvenance, Event, make, on_event, store_in
-from videoguard.artifacts import Artifact, Draft, Provenance, digest_source
+from tasks.frames import StoredFrames
+from tasks.step import HOUR, OPTIONS, ByProvenance, Event, Workplace, on_event
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
+from videoguard.digests import digest_source
 from videoguard.recipes import flatten
 from videoguard.subprocesses import call
 from videoguard.training.request import TrainingReply, TrainingRequest
 
 if TYPE_CHECKING:
-    from videoguard.registry.tracking import Tracking
+    from videoguard.registry.live import LiveRun
 
 _SOURCE = ["training", "models/preprocessing.py", "models/loading.py", "models/families.py", "dataset/messages.py"]
 
 
-def _provenance(config: RunConfig, base: BaseReference, dataset: Artifact, frames: Artifact, state: Path) -> Provenance:
+def _provenance(
+    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames
+) -> Provenance:
     return Provenance(
         step="training",
         code=digest_source(_SOURCE),
@@ -37,73 +40,78 @@ def _provenance(config: RunConfig, base: BaseReference, dataset: Artifact, frame
 
 
 @task(name="training", timeout_seconds=96 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
-def train_adapter(config: RunConfig, base: BaseReference, dataset: Artifact, frames: Artifact, state: Path) -> Artifact:
-    """Train the adapter; its facts name the MLflow run that shows its curves."""
+def train_adapter(
+    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames
+) -> Artifact:
+    """Train the adapter; its facts name the MLflow run that showed its curves, where MLflow answered."""
 
     def fill(draft: Draft) -> None:
-        from videoguard.registry.tracking import Tracking
+        with _live_run(place, config, base, dataset, draft) as live:
+            reply = _train(place, config, base, dataset, frames, draft, live)
+        draft.facts = {**reply.model_dump(mode="json"), "run_id": live.run_id, "logged": live.complete}
 
-        tracking = Tracking(config.registry.uri(state), config.registry.experiment, state)
-        run_id = tracking.start_run(
-            f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M}",
-            flatten(config.model_dump(mode="json")),
-            {
-                "prefect_flow_run": str(flow_run.get_id() or ""),
-                "base_model": base.name,
-                "base_digest": base.digest,
-                "dataset_digest": dataset.digest,
-            },
-        )
-        succeeded = False
-        try:
-            reply = _train(config, base, dataset, frames, state, draft, tracking, run_id)
-            succeeded = True
-        finally:
-            tracking.finish(run_id, succeeded=succeeded)
-        tracking.log_metrics(run_id, _final_metrics(reply), reply.steps)
-        tracking.log_files(run_id, [draft.folder / "curves.png", draft.folder / "log.jsonl"], "training")
-        draft.facts = {**reply.model_dump(mode="json"), "run_id": run_id}
-
-    return make(state, _provenance(config, base, dataset, frames, state), fill)
+    return place.make(_provenance(place, config, base, dataset, frames), fill)
 
 
-def _final_metrics(reply: TrainingReply) -> dict[str, float]:
-    kept = {} if reply.best_validation_loss is None else {"best_validation_loss": reply.best_validation_loss}
-    return {**kept, "training_seconds": reply.seconds, "trainable_parameters": reply.trainable_parameters}
+def run_name(config: RunConfig) -> str:
+    """Name of an MLflow run that starts now."""
+    return f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M}"
+
+
+def run_tags(base: BaseReference, dataset_digest: str) -> dict[str, str]:
+    """Tags of the MLflow run."""
+    return {
+        "prefect_flow_run": str(flow_run.get_id() or ""),
+        "base_model": base.name,
+        "base_digest": base.digest,
+        "dataset_digest": dataset_digest,
+    }
+
+
+def _live_run(place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, draft: Draft) -> "LiveRun":
+    from videoguard.registry.live import LiveRun
+    from videoguard.registry.tracking import Tracking
+
+    return LiveRun(
+        lambda: Tracking(config.registry.uri(place.state), config.registry.experiment, place.state),
+        draft.work / "mlflow-run",
+        run_name(config),
+        flatten(config.model_dump(mode="json")),
+        run_tags(base, dataset.digest),
+    )
 
 
 def _train(
+    place: Workplace,
     config: RunConfig,
     base: BaseReference,
     dataset: Artifact,
-    frames: Artifact,
-    state: Path,
+    frames: StoredFrames,
     draft: Draft,
-    tracking: "Tracking",
-    run_id: str,
+    live: "LiveRun",
 ) -> TrainingReply:
-    store = store_in(state)
     request = TrainingRequest(
         base=base.location,
         base_name=base.name,
         revision=base.revision,
         dtype=config.model.dtype,
-        dataset=store.path(dataset),
-        frame_store=store.path(frames),
+        dataset=place.path(dataset),
+        frame_store=frames.index_folder(place),
+        frame_shards=tuple(frames.shard_folders(place)),
         frames=config.frames,
         system_prompt=config.dataset.system_prompt,
         question=config.dataset.question,
         training=config.training,
         seed=config.seed,
-        checkpoints=state / "work" / "training" / draft.folder.name,
+        checkpoints=draft.work / "checkpoints",
         output=draft.folder,
     )
     show = on_event("training")
 
     def pass_on(event: Event) -> None:
         show(event)
-        metrics: Mapping[str, float] = event["metrics"]
-        tracking.log_metrics(run_id, metrics, event["step"])
+        if event["metrics"]:
+            live.log(event["metrics"], event["step"])
 
     return call(
         "videoguard.training",

@@ -192,6 +192,8 @@ class InferenceSection(Section):
     """Longest answer, tokens."""
     threads: PositiveInt = 1
     """Threads of the inference process on a CPU."""
+    shards: PositiveInt = 1
+    """Parts of the test split that are answered as tasks of their own, cut by video content; each loads the model."""
 
 
 class EvaluationSection(Section):
@@ -253,6 +255,8 @@ class ExecutionSection(Section):
 
     state: Path = Path(".video-guard")
     """Folder of artifacts, MLflow and Prefect."""
+    store: str | None = None
+    """Folder or fsspec URL (`s3://bucket/folder`) of artifacts that a team shares; the state folder then caches it."""
 
 
 class RunConfig(Section):

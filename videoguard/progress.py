@@ -13,6 +13,8 @@ class Progress:
     done: int
     of: int
     note: str = ""
+    part: str = ""
+    """Which of the parts of the step, where it has several: their numbers add up."""
 
 
 Listener = Callable[[Progress], None]

@@ -1,10 +1,49 @@
 """What a run came to, as the command line prints it and the flow returns it."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from videoguard.artifacts.records import Artifact
 from videoguard.evaluation.scores import MetricSummary
+
+
+class StepAccount(BaseModel):
+    """What one step of a run cost, or what its stored results saved."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    step: str
+    computed: int
+    """Artifacts that this run made."""
+    reused: int
+    """Artifacts that were there."""
+    seconds: float
+    """Wall time of making those that were computed."""
+    saved_seconds: float
+    """Wall time that those that were reused had taken."""
+
+
+def account(artifacts: Iterable[Artifact], started: datetime) -> list[StepAccount]:
+    """Sum up the artifacts of a run that began at `started`, a line a step, in their order."""
+    by_step: dict[str, list[Artifact]] = {}
+    for artifact in artifacts:
+        by_step.setdefault(artifact.step, []).append(artifact)
+    return [_account(step, made, started) for step, made in by_step.items()]
+
+
+def _account(step: str, artifacts: list[Artifact], started: datetime) -> StepAccount:
+    computed = [artifact for artifact in artifacts if artifact.created >= started]
+    reused = [artifact for artifact in artifacts if artifact.created < started]
+    return StepAccount(
+        step=step,
+        computed=len(computed),
+        reused=len(reused),
+        seconds=sum(artifact.seconds for artifact in computed),
+        saved_seconds=sum(artifact.seconds for artifact in reused),
+    )
 
 
 class RunSummary(BaseModel):
@@ -29,6 +68,8 @@ class RunSummary(BaseModel):
     """Manifest rows that could not be read."""
     failed_rows: int
     """Answers that failed, over all models."""
+    steps: list[StepAccount]
+    """What was computed and what was reused."""
 
     @property
     def complete(self) -> bool:

@@ -14,8 +14,8 @@ class EvaluationRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rows: Path
-    """`rows.jsonl` of the inference."""
+    rows: tuple[Path, ...]
+    """`rows.jsonl` files of the inference."""
     metrics: tuple[str, ...]
     sentence_model: str
     seed: int

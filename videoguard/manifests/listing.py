@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from videoguard.artifacts import digest_file, digest_json
+from videoguard.digests import digest_file, digest_json
 from videoguard.manifests.sample import RowProblem, Sample
 
 _LISTING = "listing.json"

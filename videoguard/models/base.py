@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from videoguard.artifacts import digest_file, digest_json
+from videoguard.digests import digest_file, digest_json
 from videoguard.errors import UserError
 from videoguard.models.families import Family, family_of
 

@@ -13,7 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from transformers import BatchFeature, ProcessorMixin
 
-from videoguard.artifacts import digest_file, digest_json
+from videoguard.digests import digest_file, digest_json
 from videoguard.config import FramesSection
 from videoguard.dataset.messages import Message
 from videoguard.errors import UserError, refuse_all

@@ -6,20 +6,27 @@ from pydantic import BaseModel, ConfigDict
 
 
 class RegistrationRequest(BaseModel):
-    """An adapter to register."""
+    """A trained adapter to register."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tracking_uri: str
-    run_id: str
-    """MLflow run that trained it."""
+    experiment: str
+    state: Path
+    run_id: str | None
+    """MLflow run that showed the training; None where MLflow did not answer then, and a run is made now."""
+    run_name: str
+    run_tags: dict[str, str]
+    settings: dict[str, object]
+    """Parameters of a run that is made now, by their dotted names."""
+    training: Path
+    """Folder of the training step: the adapter, its log and its curves."""
+    logged: bool
+    """Whether the run has all metrics of the training."""
     registered_model: str
-    adapter: Path
     base: str
     """Absolute folder or hub name of the base model, which is referenced and not copied."""
-    example_video: Path
-    example_question: str
-    tags: dict[str, str]
+    version_tags: dict[str, str]
 
 
 class RegistrationReply(BaseModel):
@@ -27,4 +34,5 @@ class RegistrationReply(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    run_id: str
     version: str

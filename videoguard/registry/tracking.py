@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 _LONGEST_PARAM = 6000
 """Characters; MLflow refuses longer values."""
@@ -42,6 +44,19 @@ class Tracking:
         """Files as artifacts of a run."""
         for file in files:
             self.client.log_artifact(run_id, str(file), folder)
+
+    def has_run(self, run_id: str) -> bool:
+        """Whether a run is known and not deleted."""
+        try:
+            return bool(self.client.get_run(run_id).info.lifecycle_stage == LifecycleStage.ACTIVE)
+        except MlflowException as absent:
+            if absent.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                return False
+            raise
+
+    def reopen(self, run_id: str) -> None:
+        """Mark a run as going on."""
+        self.client.update_run(run_id, status="RUNNING")
 
     def finish(self, run_id: str, *, succeeded: bool) -> None:
         """Mark a run as finished or failed."""

@@ -1,6 +1,8 @@
 """Registered versions of adapters."""
 
 import importlib.metadata
+import json
+import tempfile
 from pathlib import Path
 
 import mlflow
@@ -8,31 +10,64 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
+from videoguard.exercises.catalogue import CLASSES, QUESTION
+from videoguard.exercises.rendering import render_frames
+from videoguard.exercises.video import write_video
 from videoguard.registry.request import RegistrationReply, RegistrationRequest
+from videoguard.registry.tracking import Tracking
 
 _LOADER = Path(__file__).with_name("pyfunc_model.py")
 _REQUIREMENTS = ("video-guard", "torch", "torchvision", "transformers", "peft", "decord")
+_EXAMPLE_FPS, _EXAMPLE_SECONDS, _EXAMPLE_SIZE = 12, 2.0, 96
 
 
 def register_adapter(request: RegistrationRequest) -> RegistrationReply:
     """Log an adapter as a model of its run, with its preprocessing record, and register it as a new version.
 
-    MLflow loads the logged model once and answers the example with it, so that a version that cannot answer is noticed.
+    MLflow loads the logged model once and answers an example with it, so that a version that cannot answer is noticed.
+    The example is a made video: nobody's data goes into the registry.
     """
+    tracking = Tracking(request.tracking_uri, request.experiment, request.state)
+    run_id = _complete_run(tracking, request)
     mlflow.set_tracking_uri(request.tracking_uri)
-    example = pd.DataFrame({"video": [str(request.example_video)], "question": [request.example_question]})
-    with mlflow.start_run(run_id=request.run_id):
+    with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
+        example = _example_video(Path(folder))
         logged = mlflow.pyfunc.log_model(
             name="adapter",
             python_model=str(_LOADER),
-            artifacts={"adapter": str(request.adapter)},
+            artifacts={"adapter": str(request.training / "adapter"), "example": str(example)},
             model_config={"base": request.base},
             signature=_signature(),
-            input_example=example,
+            input_example=pd.DataFrame({"video": [str(example)], "question": [QUESTION]}),
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in _REQUIREMENTS],
         )
-    version = mlflow.register_model(logged.model_uri, request.registered_model, tags=request.tags)
-    return RegistrationReply(version=str(version.version))
+    version = mlflow.register_model(logged.model_uri, request.registered_model, tags=request.version_tags)
+    return RegistrationReply(run_id=run_id, version=str(version.version))
+
+
+def _complete_run(tracking: Tracking, request: RegistrationRequest) -> str:
+    """The adapter's run, made and filled now as far as it was not while the training went on."""
+    known = request.run_id if request.run_id is not None and tracking.has_run(request.run_id) else None
+    run_id = known or tracking.start_run(request.run_name, request.settings, request.run_tags)
+    log = request.training / "log.jsonl"
+    if known is None or not request.logged:
+        for line in log.read_text(encoding="utf-8").splitlines():
+            metrics = json.loads(line)
+            step = int(metrics.pop("step"))
+            tracking.log_metrics(run_id, metrics, step)
+    tracking.log_files(run_id, [request.training / "curves.png", log], "training")
+    return run_id
+
+
+def _example_video(folder: Path) -> Path:
+    path = folder / "example.mp4"
+    exercise, form = CLASSES[0]
+    indexes = range(round(_EXAMPLE_SECONDS * _EXAMPLE_FPS))
+    frames = render_frames(
+        exercise, form, "example", indexes, size=_EXAMPLE_SIZE, seconds=_EXAMPLE_SECONDS, fps=_EXAMPLE_FPS
+    )
+    write_video(path, frames, _EXAMPLE_FPS)
+    return path
 
 
 def _signature() -> ModelSignature:

@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from commands.artifacts import app as artifacts
 from commands.doctor import doctor
 from commands.run import run
 from videoguard.errors import UserError
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(doctor)
+app.add_typer(artifacts, name="artifacts")
 
 
 def main() -> None:

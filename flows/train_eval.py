@@ -39,19 +39,19 @@ def train_eval(
     frames = index_frames_task(place, data, manifest, decoded.result())
     dataset = build_dataset_task(place, data, config.dataset, manifest, frames, seed)
     base = find_base_model(place, config.model, seed)
-    # The base answers and is scored while the adapter trains.
+    # The base answers and is scored while the adapter trains; Prefect hands on what futures come to.
     given = [unmapped(each) for each in (place, config, base)]
     stored = [unmapped(dataset), unmapped(frames)]
     base_answers = answer_shard.map(*given, unmapped(None), *stored, shards)
-    base_scored = score_answers.submit(place, config.evaluation, seed, base_answers)
+    base_scored = score_answers.submit(place, config.evaluation, seed, base_answers)  # type: ignore[arg-type]
     adapter = train_adapter(place, config, base, dataset, frames)
-    version = register_adapter_task(place, config, base, dataset, adapter)
+    version = register_adapter_task.submit(place, config, base, dataset, adapter)
     answers = answer_shard.map(*given, unmapped(adapter), *stored, shards)
     tuned_scored = score_answers(place, config.evaluation, seed, answers.result())
     scored = {BASE: base_scored.result(), TUNED: tuned_scored}
     steps = Steps(
-        manifest=manifest, frames=frames, dataset=dataset, base=base, adapter=adapter, version=version, scored=scored
+        manifest=manifest, frames=frames, dataset=dataset, base=base, adapter=adapter, version=version.result(), scored=scored
     )
     report = write_report(place, config, reproduce_command(recipe, overrides or []), steps)
-    published = publish_results(place, config, version, scored, report)
+    published = publish_results(place, config, steps.version, scored, report)
     return summarize(place, config, steps, report, published)

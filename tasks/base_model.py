@@ -18,7 +18,7 @@ _TINY_SOURCE = [
     "models/tiny",
     "models/preprocessing.py",
     "models/loading.py",
-    "training/checkpoints.py",
+    "models/checkpoints.py",
     "dataset/messages.py",
     "exercises",
 ]

@@ -14,7 +14,8 @@ from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import DataSection, FramesSection
 from videoguard.digests import digest_json, digest_source
-from videoguard.frames.extraction import assign_shards, extract_shard, index_frames, require_decoded
+from videoguard.frames.extraction import assign_shards, extract_shard
+from videoguard.frames.index import index_frames, require_decoded
 from videoguard.frames.store import FrameStore
 from videoguard.frames.workers import FrameRule
 from videoguard.progress import Progress, tell
@@ -93,7 +94,7 @@ def extract_frames_task(
 def _index_provenance(place: Workplace, data: DataSection, manifest: Artifact, shards: list[Artifact]) -> Provenance:
     return Provenance(
         step="frames-index",
-        code=digest_source(["frames/extraction.py"]),
+        code=digest_source(["frames/index.py"]),
         settings={},
         inputs={
             "media": digest_json(listing_of(place, data, manifest).media_digests),

@@ -18,7 +18,7 @@ from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
 from videoguard.digests import digest_source
 from videoguard.evaluation.scores import read_evaluation
-from videoguard.inference.rows import read_all_rows
+from videoguard.inference.rows import read_rows
 from videoguard.report.content import ModelResult, QuarantinedVideo, ReportContent, RunFacts, settings_text
 from videoguard.report.workbook import write_workbook
 from videoguard.revision import code_revision, package_versions
@@ -138,7 +138,7 @@ def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, cr
             ModelResult(
                 name=names.get(name, name),
                 version=str(steps.version.facts["version"]) if name == TUNED else None,
-                rows=read_all_rows(model.answers.files(place)),
+                rows=[row for file in model.answers.files(place) for row in read_rows(file)],
                 evaluation=read_evaluation(place.path(model.evaluation)),
             )
             for name, model in steps.scored.items()

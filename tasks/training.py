@@ -20,7 +20,14 @@ from videoguard.training.request import TrainingReply, TrainingRequest
 if TYPE_CHECKING:
     from videoguard.registry.live import LiveRun
 
-_SOURCE = ["training", "models/preprocessing.py", "models/loading.py", "models/families.py", "dataset/messages.py"]
+_SOURCE = [
+    "training",
+    "models/preprocessing.py",
+    "models/loading.py",
+    "models/families.py",
+    "models/checkpoints.py",
+    "dataset/messages.py",
+]
 
 
 def _provenance(

@@ -7,9 +7,15 @@ from pathlib import Path
 
 
 def digest_json(value: object) -> str:
-    """SHA-256 of a JSON value, independent of the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    """SHA-256 of a JSON value, independent of the order of its keys.
+
+    Text is escaped to ASCII, so that names of files that are not UTF-8 have a digest too.
+
+    Raises:
+        ValueError: it holds NaN or an infinity, which JSON does not have.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def digest_file(path: Path) -> str:
@@ -22,11 +28,17 @@ def digest_source(modules: Iterable[str]) -> str:
     """Fingerprint of source: the Python files of folders or modules named relative to the `videoguard` package.
 
     `digest_source(["frames", "config.py"])` does not depend on where the checkout is.
+
+    Raises:
+        FileNotFoundError: there is no such folder or module, or a folder holds no Python file.
     """
     package = Path(__file__).parent
     files: set[Path] = set()
     for name in modules:
         place = package / name
-        files.update(place.rglob("*.py") if place.is_dir() else [place])
+        found = list(place.rglob("*.py")) if place.is_dir() else [place]
+        if not found:
+            raise FileNotFoundError(f"{place} holds no Python file: it has no source to fingerprint")
+        files.update(found)
     named = {file.relative_to(package).as_posix(): digest_file(file) for file in files}
     return digest_json(named)

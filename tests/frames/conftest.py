@@ -1,5 +1,6 @@
 """A few short videos that differ in their grey level."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,23 @@ def _write_videos(folder: Path, number: int) -> dict[str, Path]:
 
 
 @pytest.fixture
-def videos(tmp_path) -> dict[str, Path]:
-    """Twelve videos by name."""
+def media(tmp_path) -> dict[str, Path]:
+    """Files of twelve contents by digest."""
     (tmp_path / "videos").mkdir()
-    return _write_videos(tmp_path / "videos", 12)
+    files = _write_videos(tmp_path / "videos", 12).values()
+    return {hashlib.sha256(file.read_bytes()).hexdigest(): file for file in files}
 
 
 @pytest.fixture(scope="session")
 def twenty_videos(tmp_path_factory) -> dict[str, Path]:
     """Twenty videos by name, more than one row group holds."""
     return _write_videos(tmp_path_factory.mktemp("videos"), 20)
+
+
+@pytest.fixture
+def misbehaving(monkeypatch):
+    """The module of reading functions, where a spawned process finds it too."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    import misbehaving  # type: ignore[import-not-found]
+
+    return misbehaving

@@ -1,4 +1,4 @@
-"""Ways in which reading a video may end a decoding process; imported by the processes themselves."""
+"""Ways in which reading a video may end a decoding process, or tell of it; imported by the processes themselves."""
 
 import os
 import signal
@@ -24,8 +24,38 @@ def killed_on_first_attempt(path: Path, rule: FrameRule) -> EncodedVideo:
     return read_video(path, rule)
 
 
+def killed_then_endless(path: Path, rule: FrameRule) -> EncodedVideo:
+    """Be killed at the first attempt, and never return from the second."""
+    mark = path.with_suffix(".attempted")
+    if "bad" in path.name and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return endless_on_bad(path, rule)
+
+
 def endless_on_bad(path: Path, rule: FrameRule) -> EncodedVideo:
     """Never return where the file's name says bad."""
     while "bad" in path.name:
+        time.sleep(0.1)
+    return read_video(path, rule)
+
+
+def faulty(path: Path, rule: FrameRule) -> EncodedVideo:
+    """Fail as a program does."""
+    raise ZeroDivisionError(path.name)
+
+
+def noted(path: Path, rule: FrameRule) -> EncodedVideo:
+    """Write process and times of the reading to a file beside the video."""
+    began = time.monotonic()
+    video = read_video(path, rule)
+    path.with_suffix(".noted").write_text(f"{os.getpid()} {began} {time.monotonic()}")
+    return video
+
+
+def endless(path: Path, rule: FrameRule) -> EncodedVideo:
+    """Print the process's number and never return."""
+    print(os.getpid(), flush=True)
+    while path.name:
         time.sleep(0.1)
     return read_video(path, rule)

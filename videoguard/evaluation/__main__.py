@@ -3,14 +3,14 @@
 from videoguard.evaluation.evaluate_rows import evaluate_rows
 from videoguard.evaluation.request import EvaluationReply, EvaluationRequest
 from videoguard.evaluation.scores import write_evaluation
-from videoguard.inference.rows import read_all_rows
+from videoguard.inference.rows import read_rows
 from videoguard.subprocesses import Emit, serve
 
 
 def evaluate(request: EvaluationRequest, emit: Emit) -> EvaluationReply:
     """Score the rows, write `evaluation.json` to `request.output`."""
     evaluation = evaluate_rows(
-        read_all_rows(request.rows),
+        [row for file in request.rows for row in read_rows(file)],
         request.metrics,
         sentence_model=request.sentence_model,
         state=request.state,

@@ -12,16 +12,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from videoguard.frames.extraction import QUARANTINE
+from videoguard.frames.extraction import FRAMES
+from videoguard.frames.index import QUARANTINE, VIDEOS
 
 _GROUPS_KEPT = 4
 
 
 @dataclass(frozen=True)
 class _Place:
-    file: str
     group: int
     row: int
+
+
+@dataclass(frozen=True)
+class _Shard:
+    file: pq.ParquetFile
+    places: dict[str, _Place]
+    """Of each content, by its digest."""
 
 
 def decode_frames(images: Sequence[bytes]) -> npt.NDArray[np.uint8]:
@@ -30,22 +37,35 @@ def decode_frames(images: Sequence[bytes]) -> npt.NDArray[np.uint8]:
 
 
 class FrameStore:
-    """Read side of what `extract_frames` wrote.
+    """Read side of an index and its shards.
 
-    A look-up reads one row group. The store may be pickled, or used on both sides of a fork.
+    A shard is opened when a video of it is asked for, and a look-up reads one row group. The store may be pickled, or used
+    on both sides of a fork.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._digests: dict[str, str] = {}
-        self._places: dict[str, _Place] = {}
-        self._groups: OrderedDict[tuple[str, int], pa.Table] = OrderedDict()
-        self._files: dict[str, pq.ParquetFile] = {}
-        shards = sorted(folder.glob("frames-*-of-*.parquet"))
-        if not shards:
-            raise FileNotFoundError(f"{folder} holds no frames-*.parquet: it is not a frame store")
-        for shard in shards:
-            self._index(shard.name)
+    def __init__(self, index_folder: Path, shard_folders: Sequence[Path]) -> None:
+        """Read the names.
+
+        Args:
+            index_folder: what `index_frames` wrote.
+            shard_folders: the shards, in the order in which they were indexed.
+
+        Raises:
+            FileNotFoundError: `index_folder` holds no index.
+            ValueError: the index names more shards than are given.
+        """
+        self.folder = index_folder
+        self.shard_folders = list(shard_folders)
+        if not (index_folder / VIDEOS).is_file():
+            raise FileNotFoundError(f"{index_folder} holds no {VIDEOS}: it is not an index of frames")
+        names = pq.read_table(index_folder / VIDEOS, use_threads=False).to_pydict()
+        self._digests: dict[str, str] = dict(zip(names["video"], names["media_digest"], strict=True))
+        self._shard_of: dict[str, int] = dict(zip(names["media_digest"], names["shard"], strict=True))
+        needed = max(self._shard_of.values(), default=-1) + 1
+        if len(self.shard_folders) < needed:
+            raise ValueError(f"{index_folder} needs {needed} shards, and {len(self.shard_folders)} are given")
+        self._shards: dict[int, _Shard] = {}
+        self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
 
     def videos(self) -> list[str]:
         """Names of the videos that have frames, sorted."""
@@ -76,34 +96,40 @@ class FrameStore:
         return list(zip(table["video"].to_pylist(), table["reason"].to_pylist(), strict=True))
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_groups": OrderedDict(), "_files": {}}
-
-    def _index(self, name: str) -> None:
-        file = self._file(name)
-        for group in range(file.num_row_groups):
-            names = file.read_row_group(group, columns=["media_digest", "videos"], use_threads=False)
-            for row, (digest, videos) in enumerate(
-                zip(names["media_digest"].to_pylist(), names["videos"].to_pylist(), strict=True)
-            ):
-                self._places[digest] = _Place(name, group, row)
-                self._digests.update(dict.fromkeys(videos, digest))
+        return {**self.__dict__, "_shards": {}, "_groups": OrderedDict()}
 
     def _row(self, video: str) -> pa.Table:
-        place = self._places[self.digest_of(video)]
-        return self._group(place.file, place.group).slice(place.row, 1)
+        digest = self.digest_of(video)
+        number = self._shard_of[digest]
+        place = self._shard(number).places.get(digest)
+        if place is None:
+            raise ValueError(
+                f"{self.shard_folders[number]} does not hold {video} ({digest}): "
+                "give the shards in the order in which they were indexed"
+            )
+        return self._group(number, place.group).slice(place.row, 1)
 
-    def _group(self, name: str, group: int) -> pa.Table:
-        key = (name, group)
+    def _group(self, number: int, group: int) -> pa.Table:
+        key = (number, group)
         if key not in self._groups:
             columns = ["frames", "timestamps_s"]
-            self._groups[key] = self._file(name).read_row_group(group, columns=columns, use_threads=False)
+            self._groups[key] = self._shard(number).file.read_row_group(group, columns=columns, use_threads=False)
             if len(self._groups) > _GROUPS_KEPT:
                 self._groups.popitem(last=False)
         self._groups.move_to_end(key)
         return self._groups[key]
 
-    def _file(self, name: str) -> pq.ParquetFile:
-        # Mapped into memory: reads share no position, so what was opened before a fork serves both processes.
-        if name not in self._files:
-            self._files[name] = pq.ParquetFile(self.folder / name, memory_map=True)
-        return self._files[name]
+    def _shard(self, number: int) -> _Shard:
+        if number not in self._shards:
+            self._shards[number] = _open(self.shard_folders[number] / FRAMES)
+        return self._shards[number]
+
+
+def _open(path: Path) -> _Shard:
+    # Mapped into memory: reads share no position, so what was opened before a fork serves both processes.
+    file = pq.ParquetFile(path, memory_map=True)
+    places = {}
+    for group in range(file.num_row_groups):
+        digests = file.read_row_group(group, columns=["media_digest"], use_threads=False)["media_digest"]
+        places.update({digest: _Place(group, row) for row, digest in enumerate(digests.to_pylist())})
+    return _Shard(file, places)

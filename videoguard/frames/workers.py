@@ -4,17 +4,12 @@ Imports no more than decord, NumPy and PIL, so that a process starts fast.
 """
 
 import io
-import multiprocessing
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from pebble import ProcessPool
 from PIL import Image
 
 from videoguard.frames.decoding import decode_video
@@ -70,28 +65,6 @@ def read_video(path: Path, rule: FrameRule) -> EncodedVideo:
     )
 
 
-@dataclass(frozen=True)
-class DecodingPool:
-    """Processes that decode; one that crashes or takes too long is replaced by a new one."""
-
-    processes: ProcessPool
-    workers: int
-
-
-@contextmanager
-def decoding_pool(workers: int) -> Iterator[DecodingPool]:
-    """A pool of decoding processes, which end with the block.
-
-    They are spawned, not forked: the caller may have threads and hold a model.
-    """
-    processes = ProcessPool(max_workers=workers, context=multiprocessing.get_context("spawn"), initializer=_silence)
-    try:
-        yield DecodingPool(processes, workers)
-    finally:
-        processes.stop()  # type: ignore[no-untyped-call]  # pebble leaves it without types
-        processes.join()
-
-
 def _encode(frame: npt.NDArray[np.uint8], rule: FrameRule) -> bytes:
     image, file = Image.fromarray(frame), io.BytesIO()
     if rule.codec == "png":
@@ -100,10 +73,3 @@ def _encode(frame: npt.NDArray[np.uint8], rule: FrameRule) -> bytes:
         # Full colour resolution: a scaled-down frame has it, and thin coloured edges lose by halving it.
         image.save(file, "JPEG", quality=rule.jpeg_quality, subsampling=0)
     return file.getvalue()
-
-
-def _silence() -> None:
-    """Close standard error: the C libraries write their own words there, and the reason of a failure comes back by name."""
-    sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 2)
-    os.close(sink)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from videoguard.config import FramesSection, InferenceSection
 
 
 class InferenceRequest(BaseModel):
-    """Answers wanted of one model on the test split of one dataset."""
+    """Answers wanted of one model on the test split of one dataset, or on one shard of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,12 +20,28 @@ class InferenceRequest(BaseModel):
     """Adapter folder with its preprocessing record; None for the base model itself."""
     dataset: Path
     frame_store: Path
+    """Folder of the index of the stored frames."""
+    frame_shards: tuple[Path, ...]
+    """Folders of the shards of the stored frames, in their order."""
     frames: FramesSection
     system_prompt: str | None
     question: str | None
     inference: InferenceSection
+    shard: int = 0
+    """Which of the shards, counted from 0."""
+    shards: int = 1
+    """Parts that the split is cut into by video content: all rows of a video are in one."""
+    work: Path
+    """Folder of these answers alone, for the rows while they are made. A later attempt goes on from what it finds there;
+    whoever calls removes it after the last one."""
     output: Path
-    """Folder that gets `rows.jsonl`."""
+    """Folder that gets `rows.jsonl`, in the order of the split."""
+
+    @model_validator(mode="after")
+    def _shard_exists(self) -> "InferenceRequest":
+        if not 0 <= self.shard < self.shards:
+            raise ValueError(f"shard {self.shard} of {self.shards}: it must be at least 0 and below the number of shards")
+        return self
 
 
 class InferenceReply(BaseModel):
@@ -35,5 +51,8 @@ class InferenceReply(BaseModel):
 
     rows: int
     failed: int
+    computed: int
+    """Rows that the last attempt made; the others were kept from attempts before."""
     seconds: float
+    """Wall time of all batches, of whichever attempt."""
     new_tokens: int

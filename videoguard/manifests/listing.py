@@ -1,7 +1,9 @@
 """A manifest with the digests of its videos, as the steps after it read it: independent of where the files are."""
 
 import json
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from videoguard.digests import digest_file, digest_json
 from videoguard.manifests.sample import RowProblem, Sample
 
 _LISTING = "listing.json"
+_DIGESTED_AT_ONCE = 8
 
 
 class Listing(BaseModel):
@@ -35,7 +38,10 @@ class Listing(BaseModel):
 def make_listing(samples: Sequence[Sample], problems: Sequence[RowProblem], format_name: str) -> Listing:
     """Digest the videos of a manifest's samples."""
     paths = {sample.video: sample.path for sample in samples}
-    digests = {video: digest_file(path) if path.is_file() else None for video, path in sorted(paths.items())}
+    videos = sorted(paths)
+    # Digesting, and waiting for a disk, leave the interpreter free.
+    with ThreadPoolExecutor(min(_DIGESTED_AT_ONCE, os.cpu_count() or 1)) as threads:
+        digests = dict(zip(videos, threads.map(_digest_or_none, [paths[video] for video in videos]), strict=True))
     return Listing(
         format=format_name, samples=list(samples), media_digests=digests, problems=[str(problem) for problem in problems]
     )
@@ -62,3 +68,7 @@ def stamp_files(paths: Sequence[Path]) -> str:
         known = path.stat() if path.is_file() else None
         stamps[str(path)] = [known.st_size, known.st_mtime_ns] if known else None
     return digest_json(stamps)
+
+
+def _digest_or_none(path: Path) -> str | None:
+    return digest_file(path) if path.is_file() else None

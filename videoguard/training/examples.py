@@ -1,7 +1,6 @@
 """Training examples as tensors, encoded on first use and kept while they fit in memory."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from datasets import Dataset as Rows
@@ -17,9 +16,9 @@ _KEPT_BYTES = 2 << 30
 class TrainingExamples(torch.utils.data.Dataset[Example]):
     """The examples of one split, in the order of its rows."""
 
-    def __init__(self, rows: Rows, frame_store: Path, preprocessor: Preprocessor, max_tokens: int) -> None:
+    def __init__(self, rows: Rows, frames: FrameStore, preprocessor: Preprocessor, max_tokens: int) -> None:
         self._rows = rows
-        self._store = FrameStore(frame_store)
+        self._frames = frames
         self._preprocessor = preprocessor
         self._max_tokens = max_tokens
         self._kept: dict[int, Example] = {}
@@ -40,7 +39,7 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
 
     def _encode(self, index: int) -> Example:
         row = self._rows[index]
-        example = self._preprocessor.example(messages_of(row), self._store.frames(row["video"]))
+        example = self._preprocessor.example(messages_of(row), self._frames.frames(row["video"]))
         tokens = len(example["input_ids"])
         if tokens > self._max_tokens:
             raise UserError(

@@ -20,6 +20,9 @@ class TrainingRequest(BaseModel):
     dtype: str
     dataset: Path
     frame_store: Path
+    """Folder of the index of the stored frames."""
+    frame_shards: tuple[Path, ...]
+    """Folders of the shards of the stored frames, in their order."""
     frames: FramesSection
     """The sampling rule that the frame store was made by."""
     system_prompt: str | None
@@ -27,7 +30,8 @@ class TrainingRequest(BaseModel):
     training: TrainingSection
     seed: int
     checkpoints: Path
-    """Folder for checkpoints while the training goes on."""
+    """Folder of this training alone, for its checkpoints while it goes on. A later attempt goes on from what it finds there;
+    whoever calls removes it after the last one."""
     output: Path
     """Folder that gets the adapter, its preprocessing record, `log.jsonl` and `curves.png`."""
 
@@ -40,7 +44,11 @@ class TrainingReply(BaseModel):
     steps: int
     examples: int
     seconds: float
+    """Wall time of the steps of the last attempt."""
+    resumed_from: int | None
+    """Step of the checkpoint from which the last attempt went on."""
     train_loss: float
+    """Mean over all steps."""
     best_step: int | None
     """Step of the kept adapter, where there is a validation split."""
     best_validation_loss: float | None

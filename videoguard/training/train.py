@@ -1,8 +1,11 @@
 """The training itself: a base model, a dataset and settings in; the best adapter out."""
 
 import json
+import math
+import shutil
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -19,16 +22,20 @@ from transformers import (
 
 from videoguard.config import LoraSection, TrainingSection
 from videoguard.dataset.building import read_split
+from videoguard.dataset.splits import Split
 from videoguard.errors import UserError
+from videoguard.frames.store import FrameStore
 from videoguard.models.base import find_base
+from videoguard.models.checkpoints import CheckpointKeeper, checkpoint_at, read_state, train_to_the_end
 from videoguard.models.families import Family
 from videoguard.models.loading import load_model, load_processor
-from videoguard.models.preprocessing import Preprocessor, digest_processor, make_record
+from videoguard.models.preprocessing import PreprocessingRecord, Preprocessor, digest_processor, make_record
 from videoguard.training.curves import draw_curves
 from videoguard.training.examples import TrainingExamples, require_trained_tokens
 from videoguard.training.request import TrainingReply, TrainingRequest
 
 ADAPTER = "adapter"
+_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _LOG = "log.jsonl"
 _LOGGED_POINTS = 60
 _METRICS = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "learning_rate", "grad_norm": "grad_norm"}
@@ -39,19 +46,22 @@ Emit = Callable[[dict[str, object]], None]
 def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
     """Train an adapter, keep the one with the lowest validation loss, write it with its record to `request.output`.
 
+    A training that was killed goes on from its last whole checkpoint in `request.checkpoints` and ends with the same
+    adapter, log and curves as an undisturbed one.
+
     Args:
         request: what to train on what.
-        emit: called with `{"step", "of", "metrics"}` as the training goes on.
+        emit: called with `{"step", "of", "metrics"}` as the training goes on, and a `"note"` where it was resumed.
 
     Raises:
-        UserError: the base model, the targets or an example are refused.
+        UserError: the base model, the targets or an example are refused, or the training diverged from its start.
     """
     base = find_base(request.base, request.revision)
     processor = load_processor(base)
     preprocessor = Preprocessor(processor, base.family)
-    max_tokens = request.training.max_tokens
-    training = TrainingExamples(read_split(request.dataset, "train"), request.frame_store, preprocessor, max_tokens)
-    validation = TrainingExamples(read_split(request.dataset, "validation"), request.frame_store, preprocessor, max_tokens)
+    frames = FrameStore(request.frame_store, request.frame_shards)
+    training = _examples(request, "train", frames, preprocessor)
+    validation = _examples(request, "validation", frames, preprocessor)
     require_trained_tokens([training[0]])
 
     set_seed(request.seed)
@@ -62,31 +72,35 @@ def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
         train_dataset=training,
         eval_dataset=validation if len(validation) else None,
         data_collator=lambda examples: preprocessor.collate(examples, side="right"),
-        callbacks=[_Reporter(emit)],
+        callbacks=[_Reporter(emit), CheckpointKeeper()],
     )
     started = time.monotonic()
-    outcome = trainer.train()
+    resumed_from = train_to_the_end(trainer, emit)
     seconds = time.monotonic() - started
 
-    adapter = request.output / ADAPTER
-    model.save_pretrained(str(adapter))
-    make_record(
+    steps = trainer.args.max_steps
+    state = read_state(checkpoint_at(request.checkpoints, steps))
+    if len(validation):
+        _require_finite(state.best_metric, request.training.learning_rate)
+    record = make_record(
         base,
         digest_processor(processor),
         request.frames,
         base_name=request.base_name,
         system_prompt=request.system_prompt,
         question=request.question,
-    ).save(adapter)
-    _write_log(trainer.state, request.output)
+    )
+    _write_adapter(checkpoint_at(request.checkpoints, state.best_global_step or steps), record, request.output / ADAPTER)
+    _write_log(state, request.output)
     trainable, total = model.get_nb_trainable_parameters()
     return TrainingReply(
-        steps=trainer.state.global_step,
+        steps=steps,
         examples=len(training),
         seconds=seconds,
-        train_loss=outcome.training_loss,
-        best_step=trainer.state.best_global_step,
-        best_validation_loss=trainer.state.best_metric,
+        resumed_from=resumed_from,
+        train_loss=_mean_loss(state),
+        best_step=state.best_global_step,
+        best_validation_loss=state.best_metric,
         trainable_parameters=trainable,
         total_parameters=total,
     )
@@ -115,6 +129,10 @@ def count_steps(settings: TrainingSection, examples: int) -> int:
     return max(1, round(settings.epochs * -(-examples // per_step)))
 
 
+def _examples(request: TrainingRequest, split: Split, frames: FrameStore, preprocessor: Preprocessor) -> TrainingExamples:
+    return TrainingExamples(read_split(request.dataset, split), frames, preprocessor, request.training.max_tokens)
+
+
 def _arguments(request: TrainingRequest, examples: int, held_back: int) -> TrainingArguments:
     settings = request.training
     steps = count_steps(settings, examples)
@@ -136,8 +154,6 @@ def _arguments(request: TrainingRequest, examples: int, held_back: int) -> Train
         eval_steps=interval,
         save_strategy="steps",
         save_steps=interval,
-        save_total_limit=2,
-        load_best_model_at_end=bool(held_back),
         metric_for_best_model="eval_loss" if held_back else None,
         greater_is_better=False if held_back else None,
         prediction_loss_only=True,
@@ -151,6 +167,13 @@ def _arguments(request: TrainingRequest, examples: int, held_back: int) -> Train
         remove_unused_columns=False,
         label_names=["labels"],
     )
+
+
+def _require_finite(best_validation_loss: float | None, learning_rate: float) -> None:
+    if best_validation_loss is None or not math.isfinite(best_validation_loss):
+        raise UserError(
+            f"training.learning_rate is {learning_rate}: the training diverged, no validation loss is a finite number; lower it"
+        )
 
 
 class _Reporter(TrainerCallback):
@@ -173,7 +196,21 @@ class _Reporter(TrainerCallback):
 
 
 def _named(logs: dict[str, float]) -> dict[str, float]:
-    return {_METRICS[key]: float(value) for key, value in logs.items() if key in _METRICS}
+    """The logged values that are told; one that is not finite is left out, so that no file holds it."""
+    return {_METRICS[key]: float(value) for key, value in logs.items() if key in _METRICS and math.isfinite(value)}
+
+
+def _write_adapter(checkpoint: Path, record: PreprocessingRecord, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _ADAPTER_FILES:
+        shutil.copyfile(checkpoint / name, folder / name)
+    record.save(folder)
+
+
+def _mean_loss(state: TrainerState) -> float:
+    """Mean training loss over all steps: each logged point is the mean over the steps since the point before."""
+    points = [(0, 0.0), *((entry["step"], entry["loss"]) for entry in state.log_history if "loss" in entry)]
+    return sum((step - before) * loss for (before, _), (step, loss) in pairwise(points)) / points[-1][0]
 
 
 def _write_log(state: TrainerState, folder: Path) -> None:

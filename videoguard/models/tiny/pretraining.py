@@ -5,7 +5,7 @@ and answer with a random label, so that the base speaks the form of the answers 
 """
 
 import random
-import tempfile
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from videoguard.dataset.messages import conversation
 from videoguard.exercises.captions import CAPTION_REQUEST, motion_caption
 from videoguard.exercises.catalogue import CLASSES, AnswerKind, answer_text, question_text
 from videoguard.models.base import find_base
+from videoguard.models.checkpoints import CheckpointKeeper, checkpoint_at, newest_whole_checkpoint, read_state, train_to_the_end
 from videoguard.models.loading import load_model, load_processor
 from videoguard.models.preprocessing import Example, Preprocessor
 from videoguard.models.tiny.clips import Clip, render_clips
@@ -24,37 +25,51 @@ from videoguard.models.tiny.internvl import build_internvl
 from videoguard.models.tiny.request import PretrainingReply, PretrainingRequest
 
 MODEL = "model"
+_WEIGHTS = "model.safetensors"
 _WARMUP_STEPS = 20
+_CHECKPOINTS = 4
 _ANSWER_KINDS: tuple[AnswerKind, ...] = ("text", "json")
 
 Emit = Callable[[dict[str, object]], None]
 
 
 def pretrain(request: PretrainingRequest, emit: Emit) -> PretrainingReply:
-    """Build the tiny model, pre-train all its parameters on rendered clips, save it to `request.output`."""
-    size = request.size
+    """Build the tiny model, pre-train all its parameters on rendered clips, write it to `request.output`.
+
+    A pre-training that was killed goes on from its last whole checkpoint in `request.checkpoints` and ends with the same
+    weights as an undisturbed one.
+    """
     folder = request.output / MODEL
-    with tempfile.TemporaryDirectory() as scratch:
-        untrained = Path(scratch)
-        parameters = build_internvl(size, tokenizer_corpus(), request.seed, untrained)
-        base = find_base(str(untrained))
-        processor = load_processor(base)
-        model = load_model(base, "float32").train()
-    clips = render_clips(size.pretraining_videos_per_form, request.seed, request.workers)
-    loss = None
-    if size.pretraining_steps:
-        examples = _Mixture(clips, Preprocessor(processor, base.family), size, request.seed)
-        trainer = Trainer(
-            model=model,
-            args=_arguments(size, request.seed),
-            train_dataset=examples,
-            data_collator=examples.collate,
-            callbacks=[_Reporter(emit)],
-        )
-        loss = trainer.train().training_loss
-    model.save_pretrained(str(folder))
-    processor.save_pretrained(str(folder))
-    return PretrainingReply(parameters=parameters, clips=len(clips), steps=size.pretraining_steps, last_loss=loss)
+    parameters = build_internvl(request.size, tokenizer_corpus(), request.seed, folder)
+    steps = request.size.pretraining_steps
+    if steps == 0:
+        return PretrainingReply(parameters=parameters, clips=0, steps=0, last_loss=None)
+    clips = render_clips(request.size.pretraining_videos_per_form, request.seed, request.workers)
+    loss = _train(request, clips, folder, emit)
+    return PretrainingReply(parameters=parameters, clips=len(clips), steps=steps, last_loss=loss)
+
+
+def _train(request: PretrainingRequest, clips: Sequence[Clip], folder: Path, emit: Emit) -> float:
+    """Put trained weights in the place of those in `folder`; return the last logged loss."""
+    base = find_base(str(folder))
+    preprocessor = Preprocessor(load_processor(base), base.family)
+    # Resuming, the trainer does not find the weights of a whole model: transformers saves them under other names than it
+    # gives them in memory. So they are loaded here, and the trainer adds the optimizer and the random generators.
+    resumed = newest_whole_checkpoint(request.checkpoints)
+    start = base if resumed is None else find_base(str(resumed))
+    trainer = Trainer(
+        model=load_model(start, "float32").train(),
+        args=_arguments(request),
+        train_dataset=_Mixture(clips, preprocessor, request.size, request.seed),
+        data_collator=lambda examples: preprocessor.collate(examples, side="right"),
+        callbacks=[_Reporter(emit), CheckpointKeeper()],
+    )
+    train_to_the_end(trainer, emit)
+    last = checkpoint_at(request.checkpoints, request.size.pretraining_steps)
+    # Replaced, not overwritten: the loaded model may still have the old file mapped into memory.
+    (folder / _WEIGHTS).unlink()
+    shutil.copyfile(last / _WEIGHTS, folder / _WEIGHTS)
+    return float(next(entry["loss"] for entry in reversed(read_state(last).log_history) if "loss" in entry))
 
 
 def tokenizer_corpus() -> list[str]:
@@ -83,20 +98,23 @@ class _Mixture(torch.utils.data.Dataset[Example]):
             else:
                 self._drawn.append((clip, CAPTION_REQUEST, motion_caption(clips[clip].exercise, clips[clip].form)))
         self._clips = clips
-        self._prompts: dict[tuple[int, str], Example] = {}
+        self._media: dict[int, Example] = {}
+        self._tokens: dict[tuple[str, str], Example] = {}
 
     def __len__(self) -> int:
         return len(self._drawn)
 
     def __getitem__(self, index: int) -> Example:
+        # All clips have the same number of frames of the same size: the tokens depend on the texts alone, the media on the
+        # clip alone. So the processor is called once for each of them, and not for each pair.
         clip, question, answer = self._drawn[index]
-        if (clip, question) not in self._prompts:
-            prompt = self._preprocessor.prompt(conversation(question), self._clips[clip].frames)
-            self._prompts[clip, question] = prompt
-        return self._preprocessor.with_answer(self._prompts[clip, question], conversation(question, answer))
-
-    def collate(self, examples: Sequence[Example]) -> Example:
-        return self._preprocessor.collate(examples, side="right")
+        if clip not in self._media:
+            self._media[clip] = self._preprocessor.prompt(conversation(question), self._clips[clip].frames)
+        if (question, answer) not in self._tokens:
+            messages = conversation(question, answer)
+            example = self._preprocessor.example(messages, self._clips[clip].frames)
+            self._tokens[question, answer] = {name: example[name] for name in ("input_ids", "labels")}
+        return {**self._media[clip], **self._tokens[question, answer]}
 
 
 class _Reporter(TrainerCallback):
@@ -116,9 +134,10 @@ class _Reporter(TrainerCallback):
             self._emit({"step": state.global_step, "of": state.max_steps, "metrics": metrics})
 
 
-def _arguments(size: TinyModel, seed: int) -> TrainingArguments:
+def _arguments(request: PretrainingRequest) -> TrainingArguments:
+    size = request.size
     return TrainingArguments(
-        output_dir=tempfile.gettempdir(),
+        output_dir=str(request.checkpoints),
         max_steps=size.pretraining_steps,
         per_device_train_batch_size=size.pretraining_batch,
         learning_rate=size.pretraining_learning_rate,
@@ -130,10 +149,11 @@ def _arguments(size: TinyModel, seed: int) -> TrainingArguments:
         max_grad_norm=1.0,
         train_sampling_strategy="sequential",
         logging_steps=max(1, size.pretraining_steps // 40),
-        save_strategy="no",
+        save_strategy="steps",
+        save_steps=max(1, size.pretraining_steps // _CHECKPOINTS),
         use_cpu=not torch.cuda.is_available(),
-        seed=seed,
-        data_seed=seed,
+        seed=request.seed,
+        data_seed=request.seed,
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,

@@ -15,6 +15,9 @@ class PretrainingRequest(BaseModel):
     size: TinyModel
     seed: int
     workers: int
+    checkpoints: Path
+    """Folder of this pre-training alone, for its checkpoints while it goes on. A later attempt goes on from what it finds
+    there; whoever calls removes it after the last one."""
     output: Path
     """Folder that gets the model in `model/`."""
 
@@ -28,3 +31,4 @@ class PretrainingReply(BaseModel):
     clips: int
     steps: int
     last_loss: float | None
+    """Mean training loss since the logged point before the last; None without training."""

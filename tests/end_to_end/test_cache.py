@@ -1,0 +1,157 @@
+"""What runs again, and what does not: each consequence of the cache key, on the real command."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.cache_workspace import ROOT, Workspace, prefect_api
+
+pytestmark = pytest.mark.slow
+
+AFTER_ANSWERS = {"inference", "evaluation", "report", "publish"}
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with prefect_api(tmp_path_factory.mktemp("prefect")) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory, api: str) -> Workspace:
+    return Workspace(tmp_path_factory.mktemp("cache") / "work", api)
+
+
+@pytest.fixture(scope="module")
+def first(workspace: Workspace):
+    return workspace.run()
+
+
+def test_a_first_run_decodes_each_video_once_in_three_epochs(first, workspace):
+    videos = {Path(row["video"]).name for row in json.loads((workspace.folder / "data" / "manifest.json").read_text())}
+    decoded = Counter(name for name in first.decoded if name != "example.mp4")
+    assert decoded == Counter(videos)
+    assert len(videos) == 48
+
+
+def test_a_second_run_computes_nothing(first, workspace):
+    again = workspace.run()
+    assert again.computed() == set()
+    assert (again.decoded, again.generated) == ([], 0)
+    assert again.summary["workbook"] == first.summary["workbook"]
+
+
+def test_a_changed_threshold_makes_the_report_again_and_nothing_else(first, workspace):
+    again = workspace.run("--set", "report.bands.meteor={green: 0.6, yellow: 0.3}")
+    assert again.computed() == {"report", "publish"}
+
+
+def test_a_longer_answer_limit_answers_again(first, workspace):
+    again = workspace.run("--set", "inference.max_new_tokens=14")
+    assert again.computed() == AFTER_ANSWERS
+    assert again.decoded == []
+    assert again.generated == 2 * first.summary["rows"]["test"]
+
+
+def test_another_batch_size_answers_nothing_again(first, workspace):
+    assert workspace.run("--set", "inference.batch_size=3").generated == 0
+
+
+def test_a_step_is_refreshed_on_demand(first, workspace):
+    again = workspace.run("--refresh", "evaluation")
+    assert "evaluation" in again.computed()
+    assert again.generated == 0
+    assert "inference" not in again.computed()
+
+
+def test_a_step_that_is_none_cannot_be_refreshed(workspace):
+    refused = workspace.finish(workspace.start("--refresh", "trainning"))
+    assert refused.status == 2
+    assert "trainning is not a step" in refused.log
+    assert "Traceback" not in refused.log
+
+
+def test_a_flipped_byte_is_noticed_named_and_mended(first, workspace):
+    rows = workspace.artifacts("inference")[0] / "rows.jsonl"
+    damaged = bytearray(rows.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    rows.write_bytes(damaged)
+    again = workspace.run()
+    assert f"artifact inference/{rows.parent.name}" in again.log
+    assert "rows.jsonl" in again.log
+    assert again.count("inference") == (1, 1)
+    assert rows.read_bytes() != bytes(damaged)
+
+
+def test_a_deleted_file_is_noticed_and_made_again(first, workspace):
+    shard = workspace.artifacts("frames")[0]
+    next(shard.glob("*.parquet")).unlink()
+    again = workspace.run()
+    assert again.count("frames")[0] == 1
+    # The same videos give the same frames: nothing that came from them is made again.
+    assert "training" not in again.computed()
+
+
+def test_another_checkout_with_the_same_store_hits(first, workspace, tmp_path):
+    other = _copy_source(tmp_path)
+    moved = Workspace(workspace.folder, workspace.api, source=other)
+    assert moved.run().computed() == set()
+
+
+def test_edited_metric_code_scores_and_reports_again(first, workspace, tmp_path):
+    other = _copy_source(tmp_path)
+    with (other / "videoguard" / "evaluation" / "statistics.py").open("a") as source:
+        source.write("\n# another way of counting\n")
+    again = Workspace(workspace.folder, workspace.api, source=other).run()
+    assert again.computed() >= {"evaluation"}
+    assert again.computed() <= {"evaluation", "report", "publish"}
+
+
+def test_one_new_video_decodes_itself_alone_with_its_shard(first, api, tmp_path):
+    """In a copy of the working folder, whose manifest then lists one more video."""
+    work = Workspace(tmp_path / "grown", api)
+    work.run("--set", "data.synthetic=null", *_own_videos(work, 24))
+    before = set(work.artifacts("frames"))
+    grown = work.run("--set", "data.synthetic=null", *_own_videos(work, 25))
+    assert grown.count("frames") == (1, len(before) - 1)
+    assert "video-24.mp4" in grown.decoded
+
+
+def test_two_runs_at_once_compute_each_step_once(api, tmp_path):
+    work = Workspace(tmp_path / "together", api)
+    processes = [work.start(), work.start()]
+    outcomes = [work.finish(process) for process in processes]
+    assert [outcome.status for outcome in outcomes] == [0, 0], [outcome.log for outcome in outcomes]
+    for step in ("base-model", "dataset", "training", "registry"):
+        assert len(work.artifacts(step)) == 1
+    assert outcomes[0].summary["scores"] == outcomes[1].summary["scores"]
+    assert outcomes[0].summary["version"] == outcomes[1].summary["version"] == "1"
+
+
+def _copy_source(folder: Path) -> Path:
+    for name in ("commands", "flows", "tasks", "videoguard"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def _own_videos(work: Workspace, count: int) -> list[str]:
+    """A manifest of the first `count` of 48 made videos, under names of their own."""
+    from videoguard.exercises.generate import generate_exercise_videos
+
+    made = generate_exercise_videos(
+        work.folder / "made", videos_per_form=2, answers="text", size=64, seconds=1.0, fps=12, seed=1, workers=2
+    )
+    rows = json.loads(made.read_text())[:count]
+    own = work.folder / "own"
+    own.mkdir(exist_ok=True)
+    for number, row in enumerate(rows):
+        name = f"video-{number}.mp4"
+        if not (own / name).exists():
+            shutil.copy(made.parent / row["video"], own / name)
+        row["video"] = name
+    (own / "manifest.json").write_text(json.dumps(rows))
+    return ["--set", "data.manifest=own/manifest.json"]

@@ -142,7 +142,8 @@ def test_a_shard_that_does_not_exist_is_refused(inference_request, tmp_path):
 
 
 ROWS_MADE = st.lists(
-    st.builds(row_number, st.integers(0, 9), answer=st.none() | st.text(st.characters(exclude_categories=["Cs"]))), max_size=5
+    st.builds(row_number, st.integers(0, 9), answer=st.none() | st.text(st.characters(exclude_categories=["Cs"]))),
+    max_size=5,
 )
 
 

@@ -224,11 +224,13 @@ def test_no_logged_point_spans_a_checkpoint(training_request, tmp_path, monkeypa
 
 
 def test_without_a_validation_split_the_last_adapter_is_kept_after_a_kill_too(training_request, small_set, tmp_path):
-    from datasets import load_from_disk
+    from datasets import Dataset, load_from_disk
 
     rows = load_from_disk(str(small_set.dataset))
-    rows["validation"] = rows["validation"].select([])
-    rows.save_to_disk(str(tmp_path / "set"))
+    rows["validation"] = Dataset.from_dict(
+        {name: [] for name in rows.column_names["train"]}, features=rows["train"].features
+    )
+    rows.save_to_disk(str(tmp_path / "set"), num_shards=dict.fromkeys(rows, 1))
     whole, killed = (training_request(tmp_path / name, dataset=tmp_path / "set") for name in ("whole", "killed"))
     train(whole, lambda event: None)
     with pytest.raises(KilledError):

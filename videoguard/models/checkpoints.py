@@ -60,7 +60,7 @@ def train_to_the_end(trainer: Trainer, emit: Emit) -> int | None:
     What was saved and is not whole is removed first. Afterwards the last checkpoint and the best are whole in the trainer's
     `output_dir`. The same settings, data, seed and number of threads give the weights of an undisturbed training.
 
-    The trainer resumes an adapter by itself. For a whole model, load the weights of `newest_whole_checkpoint` into it before.
+    The trainer resumes an adapter by itself. A whole model must already have the weights of `newest_whole_checkpoint`.
 
     Args:
         trainer: it saves by steps, has no limit of checkpoints and has a `CheckpointKeeper` among its callbacks.

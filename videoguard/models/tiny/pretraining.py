@@ -17,7 +17,13 @@ from videoguard.dataset.messages import conversation
 from videoguard.exercises.captions import CAPTION_REQUEST, motion_caption
 from videoguard.exercises.catalogue import CLASSES, AnswerKind, answer_text, question_text
 from videoguard.models.base import find_base
-from videoguard.models.checkpoints import CheckpointKeeper, checkpoint_at, newest_whole_checkpoint, read_state, train_to_the_end
+from videoguard.models.checkpoints import (
+    CheckpointKeeper,
+    checkpoint_at,
+    newest_whole_checkpoint,
+    read_state,
+    train_to_the_end,
+)
 from videoguard.models.loading import load_model, load_processor
 from videoguard.models.preprocessing import Example, Preprocessor
 from videoguard.models.tiny.clips import Clip, render_clips

@@ -31,13 +31,20 @@ def train_eval(recipe: str = "configs/quickstart.yaml", overrides: list[str] | N
     base_answers = answer_test_split.submit(config, base, None, dataset, frames, state)
     base_scored = score_answers.submit(config.evaluation, seed, base_answers, state)  # type: ignore[call-overload]
     adapter = train_adapter(config, base, dataset, frames, state)
-    version = register_adapter_task(config.registry, data, base, manifest, frames, adapter, state)
+    # The registration loads the model once more: it goes on beside the answers.
+    version = register_adapter_task.submit(config.registry, data, base, manifest, frames, adapter, state)
     tuned_scored = score_answers(
         config.evaluation, seed, answer_test_split(config, base, adapter, dataset, frames, state), state
     )
     scored = {BASE: base_scored.result(), TUNED: tuned_scored}
     steps = Steps(
-        manifest=manifest, frames=frames, dataset=dataset, base=base, adapter=adapter, version=version, scored=scored
+        manifest=manifest,
+        frames=frames,
+        dataset=dataset,
+        base=base,
+        adapter=adapter,
+        version=version.result(),
+        scored=scored,
     )
     report = write_report(config, reproduce_command(recipe, overrides or []), steps, state)
     publish_results(config.registry, adapter, scored, report, state)

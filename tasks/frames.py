@@ -16,12 +16,17 @@ from videoguard.progress import Progress, tell
 _WITHOUT_EFFECT = {"workers", "timeout_s"}
 
 
+def sampling_rule(rule: FramesSection) -> dict[str, object]:
+    """What decides which frames a model sees, and how they are stored."""
+    return rule.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+
+
 def _provenance(data: DataSection, rule: FramesSection, manifest: Artifact, state: Path) -> Provenance:
     listing = read_listing(store_in(state).path(manifest), media_root(data))
     return Provenance(
         step="frames",
         code=digest_source(["frames"]),
-        settings=rule.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+        settings=sampling_rule(rule),
         inputs={"media": digest_json(listing.media_digests)},
     )
 

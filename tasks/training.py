@@ -9,6 +9,7 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.base_model import BaseReference
+from tasks.frames import sampling_rule
 from tasks.step import HOUR, OPTIONS, ByProvenance, Event, make, on_event, store_in
 from videoguard.artifacts import Artifact, Draft, Provenance, digest_source
 from videoguard.config import RunConfig
@@ -31,6 +32,9 @@ def _provenance(config: RunConfig, base: BaseReference, dataset: Artifact, frame
             "dtype": config.model.dtype,
             "seed": config.seed,
             "base": base.name,
+            # The adapter's preprocessing record holds both, also where other values would give the same frames and texts.
+            "frames": sampling_rule(config.frames),
+            "prompt": config.dataset.model_dump(include={"system_prompt", "question"}),
         },
         inputs={"base": base.digest, "dataset": dataset.digest, "frames": frames.digest},
     )

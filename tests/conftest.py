@@ -4,7 +4,7 @@ What is expensive (videos, a tiny base model, an adapter, a run of the whole flo
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,10 +141,3 @@ def trained(training_request, tmp_path_factory) -> Trained:
     events: list[dict[str, Any]] = []
     reply = train(training_request(folder), events.append)
     return Trained(folder, folder / ADAPTER, reply, events)
-
-
-@pytest.fixture
-def workdir(tmp_path, monkeypatch) -> Iterator[Path]:
-    """An empty working folder."""
-    monkeypatch.chdir(tmp_path)
-    yield tmp_path

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from videoguard.artifacts import digest_file, digest_json
@@ -33,7 +33,7 @@ def check_base(name: str, revision: str | None = None) -> None:
     if folder.exists():
         _require_weights(folder, name)
     else:
-        folder = _ask_hub(lambda: Path(hf_hub_download(name, "config.json", revision=revision)).parent, name)
+        folder = _ask_hub(lambda: Path(snapshot_download(name, revision=revision, allow_patterns="config.json")), name)
     family_of(_model_type(folder, name))
 
 

@@ -23,7 +23,8 @@ def draw_curves(points: Sequence[Mapping[str, float]], best_step: int | None, pa
     if best_step:
         loss.axvline(best_step, color="grey", linestyle=":", label=f"kept adapter (step {best_step})")
     loss.set_ylabel("loss (nats a token)")
-    loss.legend()
+    if loss.get_legend_handles_labels()[0]:
+        loss.legend()
     loss.grid(alpha=0.3)
     rates = [(point["step"], point["learning_rate"]) for point in points if "learning_rate" in point]
     if rates:

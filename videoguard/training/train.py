@@ -1,6 +1,7 @@
 """The training itself: a base model, a dataset and settings in; the best adapter out."""
 
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
         emit: called with `{"step", "of", "metrics"}` as the training goes on.
 
     Raises:
-        UserError: the base model, the targets or an example are refused.
+        UserError: the base model, the targets or an example are refused, or the training diverged from its start.
     """
     base = find_base(request.base, request.revision)
     processor = load_processor(base)
@@ -67,6 +68,8 @@ def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
     started = time.monotonic()
     outcome = trainer.train()
     seconds = time.monotonic() - started
+    if len(validation):
+        _require_finite(trainer.state.best_metric, request.training.learning_rate)
 
     adapter = request.output / ADAPTER
     model.save_pretrained(str(adapter))
@@ -153,6 +156,13 @@ def _arguments(request: TrainingRequest, examples: int, held_back: int) -> Train
     )
 
 
+def _require_finite(best_validation_loss: float | None, learning_rate: float) -> None:
+    if best_validation_loss is None or not math.isfinite(best_validation_loss):
+        raise UserError(
+            f"training.learning_rate is {learning_rate}: the training diverged, no validation loss is a finite number; lower it"
+        )
+
+
 class _Reporter(TrainerCallback):
     """Passes on what the trainer logs; its names become `train_loss`, `validation_loss`, `learning_rate`, `grad_norm`."""
 
@@ -173,7 +183,8 @@ class _Reporter(TrainerCallback):
 
 
 def _named(logs: dict[str, float]) -> dict[str, float]:
-    return {_METRICS[key]: float(value) for key, value in logs.items() if key in _METRICS}
+    """The logged values that are told; one that is not finite is left out, so that no file holds it."""
+    return {_METRICS[key]: float(value) for key, value in logs.items() if key in _METRICS and math.isfinite(value)}
 
 
 def _write_log(state: TrainerState, folder: Path) -> None:

@@ -73,7 +73,9 @@ def read_record(adapter: Path) -> PreprocessingRecord:
     except ValidationError as damage:
         first = damage.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the file"
-        raise UserError(f"adapter {adapter}: {RECORD} cannot be read ({field}: {first['msg']}): train the adapter again") from None
+        raise UserError(
+            f"adapter {adapter}: {RECORD} cannot be read ({field}: {first['msg']}): train the adapter again"
+        ) from None
 
 
 def make_record(

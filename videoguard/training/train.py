@@ -159,7 +159,7 @@ def _arguments(request: TrainingRequest, examples: int, held_back: int) -> Train
 def _require_finite(best_validation_loss: float | None, learning_rate: float) -> None:
     if best_validation_loss is None or not math.isfinite(best_validation_loss):
         raise UserError(
-            f"training.learning_rate is {learning_rate}: the training diverged, no validation loss is a finite number; lower it"
+            f"training.learning_rate is {learning_rate}: the training diverged, no validation loss is finite; lower it"
         )
 
 

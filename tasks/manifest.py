@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from prefect import task
-from videoguard.manifests.reading import read_manifest
 
 from tasks.step import HOUR, OPTIONS, ByProvenance, make
 from videoguard.artifacts import Artifact, Draft, Provenance, digest_file, digest_source
 from videoguard.config import DataSection
 from videoguard.exercises.generate import generate_exercise_videos
 from videoguard.manifests.listing import make_listing, stamp_files, write_listing
+from videoguard.manifests.reading import read_manifest
 from videoguard.progress import Progress, tell
 
 

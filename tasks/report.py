@@ -53,7 +53,7 @@ def _provenance(config: RunConfig, command: str, steps: Steps, state: Path) -> P
         step="report",
         code=digest_source(["report"]),
         settings={"name": config.name, **config.report.model_dump(mode="json")},
-        inputs={**steps.digests(), "version": steps.version.digest},
+        inputs={**steps.digests(), "version": str(steps.version.facts["version"])},
     )
 
 

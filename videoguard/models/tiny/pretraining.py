@@ -6,11 +6,11 @@ and answer with a random label, so that the base speaks the form of the answers 
 
 import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 from videoguard.config import TinyModel
 from videoguard.dataset.messages import conversation
@@ -19,6 +19,7 @@ from videoguard.exercises.catalogue import CLASSES, AnswerKind, answer_text, que
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_model, load_processor
 from videoguard.models.preprocessing import Example, Preprocessor
+from videoguard.models.reporting import Emit, Reporter
 from videoguard.models.tiny.clips import Clip, render_clips
 from videoguard.models.tiny.internvl import build_internvl
 from videoguard.models.tiny.request import PretrainingReply, PretrainingRequest
@@ -26,8 +27,6 @@ from videoguard.models.tiny.request import PretrainingReply, PretrainingRequest
 MODEL = "model"
 _WARMUP_STEPS = 20
 _ANSWER_KINDS: tuple[AnswerKind, ...] = ("text", "json")
-
-Emit = Callable[[dict[str, object]], None]
 
 
 def pretrain(request: PretrainingRequest, emit: Emit) -> PretrainingReply:
@@ -49,7 +48,7 @@ def pretrain(request: PretrainingRequest, emit: Emit) -> PretrainingReply:
             args=_arguments(size, request.seed),
             train_dataset=examples,
             data_collator=examples.collate,
-            callbacks=[_Reporter(emit)],
+            callbacks=[Reporter(emit, {"loss": "pretraining_loss"})],
         )
         loss = trainer.train().training_loss
     model.save_pretrained(str(folder))
@@ -97,23 +96,6 @@ class _Mixture(torch.utils.data.Dataset[Example]):
 
     def collate(self, examples: Sequence[Example]) -> Example:
         return self._preprocessor.collate(examples, side="right")
-
-
-class _Reporter(TrainerCallback):
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: object,
-    ) -> None:
-        if logs and "loss" in logs:
-            metrics = {"pretraining_loss": float(logs["loss"])}
-            self._emit({"step": state.global_step, "of": state.max_steps, "metrics": metrics})
 
 
 def _arguments(size: TinyModel, seed: int) -> TrainingArguments:

@@ -1,15 +1,43 @@
-"""The program itself: what it refuses, in one line, with status 2, before any work."""
+"""The program: what it refuses, in one line, with status 2, before any work."""
 
 import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from commands.main import main
+
 PROGRAM = Path(sys.executable).with_name("video-guard")
 GOOD_ROW = {"video": "a.mp4", "question": "Which exercise?", "answer": "squat - good"}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def video_guard(project, monkeypatch, capfd):
+    """Runs the program's entry point in the project's folder, in this process."""
+    monkeypatch.chdir(project)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["video-guard", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert isinstance(ended.value.code, int)
+        return Ended(ended.value.code, *capfd.readouterr())
+
+    return run
 
 
 def program(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -54,10 +82,10 @@ def project(tmp_path) -> Path:
         (["model={base: ./gone}"], "error: model.base is ./gone: no such folder, and not a name of the hub (owner/model)"),
     ],
 )
-def test_a_mistake_is_told_in_one_line_before_any_work(overrides, said, project):
+def test_a_mistake_is_told_in_one_line_before_any_work(overrides, said, video_guard, project):
     arguments = [part for override in overrides for part in ("--set", override)]
-    ended = program(project, "run", "recipe.yaml", *arguments)
-    assert ended.returncode == 2
+    ended = video_guard("run", "recipe.yaml", *arguments)
+    assert ended.status == 2
     assert ended.stderr.startswith(said)
     assert ended.stderr.count("\n") == 1
     assert "Traceback" not in ended.stderr
@@ -76,17 +104,17 @@ def test_a_mistake_is_told_in_one_line_before_any_work(overrides, said, project)
         ("messages_wrong_roles.json", "rows can be read"),
     ],
 )
-def test_a_manifest_that_cannot_be_read_is_told_with_its_file(manifest, said, project, shared):
+def test_a_manifest_that_cannot_be_read_is_told_with_its_file(manifest, said, video_guard, shared):
     path = shared / "data/broken" / manifest
-    ended = program(project, "run", "recipe.yaml", "--set", f"data.manifest={path}", "--json")
-    assert ended.returncode == 2
+    ended = video_guard("run", "recipe.yaml", "--set", f"data.manifest={path}", "--json")
+    assert ended.status == 2
     assert ended.stderr.startswith(f"error: manifest {path}")
     assert said in ended.stderr
     assert "Traceback" not in ended.stderr
     assert ended.stdout == ""
 
 
-def test_all_mistakes_are_told_at_once(project):
+def test_all_mistakes_are_told_at_once_by_the_installed_program(project):
     ended = program(project, "run", "recipe.yaml", "--set", "training.epochs=0", "--set", "frames.count=0")
     assert ended.returncode == 2
     assert ended.stderr.splitlines() == [
@@ -97,17 +125,17 @@ def test_all_mistakes_are_told_at_once(project):
 
 
 @pytest.mark.parametrize("arguments", [["run"], ["run", "recipe.yaml", "--sett", "a=1"], ["walk"], ["doctor", "now"]])
-def test_a_command_line_that_is_not_understood_has_status_2(arguments, project):
-    ended = program(project, *arguments)
-    assert ended.returncode == 2
+def test_a_command_line_that_is_not_understood_has_status_2(arguments, video_guard):
+    ended = video_guard(*arguments)
+    assert ended.status == 2
     assert "Traceback" not in ended.stderr
     assert ended.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "doctor"])
-def test_every_command_shows_an_example(command, project):
-    ended = program(project, command, "--help")
-    assert ended.returncode == 0
+def test_every_command_shows_an_example(command, video_guard):
+    ended = video_guard(command, "--help")
+    assert ended.status == 0
     assert f"Example: video-guard {command}" in ended.stdout
 
 
@@ -117,6 +145,7 @@ def test_the_program_lists_its_commands(project):
     assert all(f"  {command} " in ended.stdout for command in ("run", "doctor"))
 
 
+@pytest.mark.slow
 def test_doctor_prints_nothing_but_json_on_standard_output(project):
     ended = program(project, "doctor", "--json")
     assert ended.returncode in {0, 1}

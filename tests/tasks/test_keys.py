@@ -48,7 +48,7 @@ def unchanged(project) -> dict[str, str]:
 
 
 def artifact(step: str) -> Artifact:
-    return Artifact(step=step, key=step, digest=f"digest of {step}", facts={"run_id": "run"})
+    return Artifact(step=step, key=step, digest=f"digest of {step}", facts={"run_id": "run", "version": "1"})
 
 
 def config(**settings: Any) -> RunConfig:

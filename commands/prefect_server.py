@@ -22,7 +22,7 @@ _STOP_SECONDS = 15.0
 
 @contextmanager
 def prefect_server(state: Path, *, verbose: bool) -> Iterator[None]:
-    """Let Prefect, imported within the block, use a server; keep its files in the state folder and its logs quiet.
+    """Let Prefect, imported within the block, use a server; keep its files, and matplotlib's, in the state folder.
 
     The server is the one that `PREFECT_API_URL` or `prefect.toml` names, where it answers. Else one is started for the
     block alone; what it records stays in the database of the state folder. Variables that the user has set stay.
@@ -30,6 +30,7 @@ def prefect_server(state: Path, *, verbose: bool) -> Iterator[None]:
     home = state.absolute() / "prefect"
     home.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("PREFECT_HOME", str(home))
+    os.environ.setdefault("MPLCONFIGDIR", str(state.absolute() / "matplotlib"))
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     if not verbose:
         # The commands show progress and errors themselves.

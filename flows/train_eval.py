@@ -12,6 +12,7 @@ from tasks.inference import answer_shard
 from tasks.manifest import make_videos, read_listing_task
 from tasks.registry import publish_results, register_adapter_task
 from tasks.report import BASE, TUNED, Steps, summarize, write_report
+from tasks.space import check_space
 from tasks.step import start_work
 from tasks.training import train_adapter
 from videoguard.recipes import load_recipe, reproduce_command
@@ -32,13 +33,16 @@ def train_eval(
     config = load_recipe(Path(recipe), overrides or [])
     place = start_work(config.execution, refresh or [])
     data, seed, shards = config.data, config.seed, range(config.inference.shards)
+    # A tiny base is pre-trained beside the making and decoding of the videos.
+    found_base = find_base_model.submit(place, config.model, seed)
     make_videos(data, seed, config.frames.workers)
     manifest = read_listing_task(place, data)
+    check_space(place, config, manifest)
     parts = shards_of(place, data, config.frames, manifest)
     decoded = extract_frames_task.map(unmapped(place), unmapped(data), unmapped(config.frames), unmapped(manifest), parts)
     frames = index_frames_task(place, data, manifest, decoded.result())
     dataset = build_dataset_task(place, data, config.dataset, manifest, frames, seed)
-    base = find_base_model(place, config.model, seed)
+    base = found_base.result()
     # The base answers and is scored while the adapter trains; Prefect hands on what futures come to.
     given = [unmapped(each) for each in (place, config, base)]
     stored = [unmapped(dataset), unmapped(frames)]

@@ -19,6 +19,7 @@ def _provenance(
         code=digest_source(["dataset", "manifests/labels.py"]),
         settings={**rule.model_dump(mode="json"), "seed": seed},
         inputs={"manifest": manifest.digest, "frames": frames.digest},
+        parents=(manifest, *frames.artifacts),
     )
 
 

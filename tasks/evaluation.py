@@ -32,6 +32,7 @@ def _provenance(place: Workplace, evaluation: EvaluationSection, seed: int, answ
             # A metric that lacked WordNet or its encoder is computed once they are there.
             **available_resources(evaluation.sentence_model, place.state),
         },
+        parents=tuple(answers),
     )
 
 

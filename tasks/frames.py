@@ -33,9 +33,14 @@ class StoredFrames(BaseModel):
     shards: tuple[Artifact, ...]
 
     @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """The index and the shards."""
+        return (self.index, *self.shards)
+
+    @property
     def digest(self) -> str:
         """Digest of names and frames."""
-        return digest_json([self.index.digest, *(shard.digest for shard in self.shards)])
+        return digest_json([artifact.digest for artifact in self.artifacts])
 
     def index_folder(self, place: Workplace) -> Path:
         """Folder of the index."""
@@ -50,6 +55,11 @@ class StoredFrames(BaseModel):
         return FrameStore(self.index_folder(place), self.shard_folders(place))
 
 
+def sampling_rule(rule: FramesSection) -> dict[str, object]:
+    """What decides which frames a model sees, and how they are stored."""
+    return rule.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+
+
 def shards_of(place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact) -> list[list[str]]:
     """Digests of the videos of each shard that has any."""
     digests = {digest for digest in listing_of(place, data, manifest).media_digests.values() if digest is not None}
@@ -62,9 +72,17 @@ def _shard_provenance(
     return Provenance(
         step="frames",
         code=digest_source(["frames"]),
-        settings=rule.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+        settings=sampling_rule(rule),
         inputs={"media": digest_json(digests)},
+        parents=(manifest,),
     )
+
+
+def shard_is_stored(
+    place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact, digests: list[str]
+) -> bool:
+    """Whether the frames of a shard need not be decoded."""
+    return place.find(_shard_provenance(place, data, rule, manifest, digests)) is not None
 
 
 @task(name="frames", timeout_seconds=48 * HOUR, cache_policy=ByProvenance(provenance=_shard_provenance), **OPTIONS)
@@ -100,6 +118,7 @@ def _index_provenance(place: Workplace, data: DataSection, manifest: Artifact, s
             "media": digest_json(listing_of(place, data, manifest).media_digests),
             "shards": digest_json([shard.digest for shard in shards]),
         },
+        parents=(manifest, *shards),
     )
 
 

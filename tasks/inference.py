@@ -64,6 +64,7 @@ def _provenance(
             "dataset": dataset.digest,
             "frames": frames.digest,
         },
+        parents=(base.artifact, dataset, *frames.artifacts, *([adapter] if adapter else [])),
     )
 
 

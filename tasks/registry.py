@@ -28,6 +28,7 @@ def _registration(
         code=digest_source(["registry"]),
         settings={**config.registry.model_dump(mode="json"), "uri": config.registry.uri(place.state)},
         inputs={"adapter": adapter.digest},
+        parents=(adapter, base.artifact, dataset),
     )
 
 
@@ -87,6 +88,7 @@ def _publication(
             "report": report.digest,
             **{name: model.evaluation.digest for name, model in scored.items()},
         },
+        parents=(version, report, *(model.evaluation for model in scored.values())),
     )
 
 

@@ -59,8 +59,7 @@ class Steps(BaseModel):
         """Every artifact, in the order of the steps."""
         answers = [shard for model in self.scored.values() for shard in model.answers.shards]
         evaluations = [model.evaluation for model in self.scored.values()]
-        frames = [*self.frames.shards, self.frames.index]
-        return [self.manifest, *frames, self.dataset, self.base.artifact, self.adapter, self.version, *answers, *evaluations]
+        return [self.manifest, *self.frames.artifacts, self.dataset, self.base.artifact, self.adapter, self.version, *answers, *evaluations]
 
 
 def _provenance(place: Workplace, config: RunConfig, command: str, steps: Steps) -> Provenance:
@@ -68,7 +67,8 @@ def _provenance(place: Workplace, config: RunConfig, command: str, steps: Steps)
         step="report",
         code=digest_source(["report"]),
         settings={"name": config.name, **config.report.model_dump(mode="json")},
-        inputs={**steps.digests(), "version": steps.version.digest},
+        inputs={**steps.digests(), **{name: str(steps.version.facts[name]) for name in ("model", "version", "run_id")}},
+        parents=tuple(steps.artifacts()),
     )
 
 

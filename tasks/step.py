@@ -14,6 +14,7 @@ from prefect.settings import get_current_settings
 from pydantic import BaseModel, ConfigDict
 
 from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.shared import SharedStore
 from videoguard.artifacts.store import ArtifactStore, Draft
 from videoguard.config import ExecutionSection
 from videoguard.errors import UserError, refuse_all
@@ -81,8 +82,10 @@ def start_work(execution: ExecutionSection, refresh: Sequence[str]) -> Workplace
     """Where a flow run that begins now works.
 
     Raises:
-        UserError: a step to refresh is not one.
+        UserError: a step to refresh is not one, or the shared store cannot be used.
     """
+    if execution.store is not None:
+        SharedStore(execution.store).require_usable()
     refuse_all("--refresh", (f"{step} is not a step: steps are {', '.join(STEPS)}" for step in refresh if step not in STEPS))
     return Workplace(state=execution.state, shared_store=execution.store, refresh=tuple(refresh), started=datetime.now(UTC))
 
@@ -92,7 +95,7 @@ class ByProvenance(CachePolicy):
     """A result is reused where an artifact of the same provenance is stored, whole.
 
     `provenance` takes the task's own arguments. `is_there` tells whether what the task made besides the artifact still
-    exists. Where the artifact is gone or damaged, the recorded result is forgotten and the task runs again.
+    exists. Where the artifact is gone, damaged or another one, the recorded result is forgotten and the task runs again.
     """
 
     provenance: Callable[..., Provenance] | None = None
@@ -106,10 +109,16 @@ class ByProvenance(CachePolicy):
         place: Workplace = inputs["place"]
         provenance = self.provenance(**inputs)
         key = f"{provenance.step}-{provenance.key}"
-        if place.find(provenance) is None or (self.is_there is not None and not self.is_there(**inputs)):
-            storage = get_current_settings().results.local_storage_path
-            (storage.expanduser() / key).unlink(missing_ok=True)
+        found = place.find(provenance)
+        recorded = get_current_settings().results.local_storage_path.expanduser() / key
+        if found is None or not _names(recorded, found) or (self.is_there is not None and not self.is_there(**inputs)):
+            recorded.unlink(missing_ok=True)
         return key
+
+
+def _names(recorded: Path, artifact: Artifact) -> bool:
+    """Whether a recorded result is of this artifact, and not of one with other content that stood in its place."""
+    return recorded.is_file() and artifact.digest in recorded.read_text(encoding="utf-8")
 
 
 class StepOptions(TypedDict):

@@ -7,7 +7,7 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.base_model import BaseReference
-from tasks.frames import StoredFrames
+from tasks.frames import StoredFrames, sampling_rule
 from tasks.step import HOUR, OPTIONS, ByProvenance, Event, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
@@ -41,8 +41,12 @@ def _provenance(
             "dtype": config.model.dtype,
             "seed": config.seed,
             "base": base.name,
+            # The adapter's preprocessing record holds both, also where other values would give the same frames and texts.
+            "frames": sampling_rule(config.frames),
+            "prompt": config.dataset.model_dump(include={"system_prompt", "question"}),
         },
         inputs={"base": base.digest, "dataset": dataset.digest, "frames": frames.digest},
+        parents=(base.artifact, dataset, *frames.artifacts),
     )
 
 

@@ -1,8 +1,23 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use.
 
+What is expensive (videos, a tiny base model, an adapter, a run of the whole flow) is made once a session.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from videoguard.config import FramesSection, LoraSection, TinyModel, TrainingSection
+from videoguard.manifests.sample import Sample
+
+# One thread, as the training and inference processes have: the same bytes in every run.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +27,117 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no sample data at {folder.name}/ beside the checkout")
     return folder
+
+
+@dataclass(frozen=True)
+class SmallSet:
+    """Forty-eight synthetic videos on their way to a model."""
+
+    manifest: Path
+    samples: list[Sample]
+    rule: FramesSection
+    frames: Path
+    """Frame store."""
+    dataset: Path
+    system_prompt: str
+
+
+@pytest.fixture(scope="session")
+def small_set(tmp_path_factory) -> SmallSet:
+    """Two videos of each form of each exercise, decoded, and split."""
+    from videoguard.dataset.building import build_dataset
+    from videoguard.exercises.generate import generate_exercise_videos
+    from videoguard.frames.extraction import extract_frames
+    from videoguard.frames.store import FrameStore
+    from videoguard.manifests.reading import read_manifest
+
+    folder = tmp_path_factory.mktemp("small")
+    manifest = generate_exercise_videos(
+        folder / "videos", videos_per_form=2, answers="text", size=64, seconds=1.0, fps=12, seed=0, workers=2
+    )
+    samples = read_manifest(manifest).samples
+    rule = FramesSection(count=4, max_side=64, shards=2)
+    frames = folder / "frames"
+    frames.mkdir()
+    extract_frames({s.video: s.path for s in samples}, **rule.model_dump(exclude={"sampling"}), destination=frames)
+    store = FrameStore(frames)
+    system_prompt = "You are a fitness coach."
+    build_dataset(
+        samples,
+        {video: store.digest_of(video) for video in store.videos()},
+        validation=0.15,
+        test=0.25,
+        seed=0,
+        system_prompt=system_prompt,
+        question=None,
+        folder=folder / "dataset",
+    )
+    return SmallSet(manifest, samples, rule, frames, folder / "dataset", system_prompt)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory) -> Path:
+    """Folder of a tiny InternVL, pre-trained for so short that it writes words and knows nothing."""
+    from videoguard.models.tiny.pretraining import MODEL, pretrain
+    from videoguard.models.tiny.request import PretrainingRequest
+
+    folder: Path = tmp_path_factory.mktemp("base")
+    size = TinyModel(pretraining_steps=20, pretraining_videos_per_form=1)
+    pretrain(PretrainingRequest(size=size, seed=0, workers=2, output=folder), lambda event: None)
+    return folder / MODEL
+
+
+@pytest.fixture(scope="session")
+def training_request(small_set, tiny_base) -> Callable[..., Any]:
+    """Builds a request for a training of a few steps that writes to the folder `output`; settings may be changed."""
+    from videoguard.training.request import TrainingRequest
+
+    def build(output: Path, *, settings: dict[str, object] | None = None, **changes: object) -> TrainingRequest:
+        training = {
+            "epochs": 4,
+            "batch_size": 10,
+            "learning_rate": 4e-3,
+            "evaluations": 3,
+            "lora": LoraSection(r=8, alpha=16),
+            **(settings or {}),
+        }
+        fields: dict[str, Any] = {
+            "base": str(tiny_base),
+            "base_name": "tiny",
+            "revision": None,
+            "dtype": "float32",
+            "dataset": small_set.dataset,
+            "frame_store": small_set.frames,
+            "frames": small_set.rule,
+            "system_prompt": small_set.system_prompt,
+            "question": None,
+            "training": TrainingSection.model_validate(training),
+            "seed": 0,
+            "checkpoints": output / "checkpoints",
+            "output": output,
+        }
+        return TrainingRequest(**(fields | changes))
+
+    return build
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left."""
+
+    folder: Path
+    """With `adapter/`, `log.jsonl` and `curves.png`."""
+    adapter: Path
+    reply: Any
+    events: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="session")
+def trained(training_request, tmp_path_factory) -> Trained:
+    """An adapter of the tiny base, trained for a few steps on the small set."""
+    from videoguard.training.train import ADAPTER, train
+
+    folder: Path = tmp_path_factory.mktemp("training")
+    events: list[dict[str, Any]] = []
+    reply = train(training_request(folder), events.append)
+    return Trained(folder, folder / ADAPTER, reply, events)

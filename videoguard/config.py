@@ -17,7 +17,7 @@ MetricName = Literal["bert_similarity", "meteor", "rouge_l", "exercise_accuracy"
 class Section(BaseModel):
     """A part of the configuration: immutable, and closed to unknown keys."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class SyntheticVideos(Section):

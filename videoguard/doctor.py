@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from videoguard.evaluation.resources import MissingResourceError
 
-_PACKAGES = ("torch", "transformers", "peft", "trl", "datasets", "evaluate", "decord", "av", "mlflow", "prefect")
+_PACKAGES = ("torch", "transformers", "peft", "datasets", "evaluate", "decord", "av", "mlflow", "prefect")
 _OLDEST_PYTHON, _FIRST_UNTRIED_PYTHON = (3, 11), (3, 13)
 _GIB = 1 << 30
 _WANTED_GIB, _NEEDED_GIB = 10, 1

@@ -21,6 +21,14 @@ _WORDS = {
     "less than or equal to": "at most",
     "String should match": "it must match",
 }
+_RULES = {
+    "model_type": "it must be a mapping of keys",
+    "dict_type": "it must be a mapping of keys",
+    "tuple_type": "it must be a list",
+    "path_type": "it must be a path",
+}
+# What pydantic adds to the place of an error: the branch of a union, the kind of a validator.
+_NOT_A_KEY = ("function-", "tuple[", "literal[")
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -96,12 +104,12 @@ def _lay_over(settings: Settings, override: str) -> None:
 def _describe(error: ErrorDetails) -> str:
     """One refused setting in the words of a user: its dotted name, its value, the rule."""
     location = error["loc"]
-    field = ".".join(str(part) for part in location if isinstance(part, int) or not part.startswith(("function-", "tuple[")))
+    field = ".".join(str(part) for part in location if isinstance(part, int) or not part.startswith(_NOT_A_KEY))
     if error["type"] == "missing":
         return f"{field} is missing: it must be given"
     if error["type"] == "extra_forbidden":
         return f"{field} is not a known key{_nearest(location)}"
-    rule = error["msg"].removeprefix("Value error, ")
+    rule = _RULES.get(error["type"], error["msg"].removeprefix("Value error, "))
     if error["type"] == "value_error" and isinstance(error["input"], dict):
         return f"{field or 'recipe'}: {rule}"
     for pydantic_words, words in _WORDS.items():

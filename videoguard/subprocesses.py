@@ -5,8 +5,10 @@ died, the child ends. The child answers on its standard output with JSON text se
 the record separator carry an event, the reply or a refusal; every other line is log text.
 """
 
+import contextlib
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -83,7 +85,7 @@ def call(
 def serve(request_type: type[Request], handler: Callable[[Request, Emit], BaseModel]) -> None:
     """Answer the one request on standard input with `handler(request, emit)`; called by the child's main module."""
     request = request_type.model_validate_json(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_caller, daemon=True).start()
     try:
         reply = handler(request, lambda event: _send("event", event))
     except UserError as refusal:
@@ -92,13 +94,23 @@ def serve(request_type: type[Request], handler: Callable[[Request, Emit], BaseMo
     _send("reply", reply.model_dump(mode="json"))
 
 
+def end_with_parent() -> None:
+    """End this process as soon as its parent does; the initializer of the processes of every pool.
+
+    They would wait for work for ever where the parent was killed, and hold its output open.
+    """
+    threading.Thread(target=_end_with_pool, daemon=True).start()
+
+
 def _converse(
     child: "subprocess.Popen[str]", module: str, request: BaseModel, reply_type: type[Reply], on_event: Emit | None
 ) -> Reply:
     assert child.stdin is not None
     assert child.stdout is not None
-    child.stdin.write(request.model_dump_json() + "\n")
-    child.stdin.flush()
+    # A child that ended before it read the request says why in its output, which is read below.
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.write(request.model_dump_json() + "\n")
+        child.stdin.flush()
     tail: deque[str] = deque(maxlen=_KEPT_LINES)
     for line in child.stdout:
         if not line.startswith(_SEPARATOR):
@@ -122,9 +134,16 @@ def _send(kind: str, content: object) -> None:
     sys.stdout.flush()
 
 
-def _end_with_parent() -> None:
+def _end_with_caller() -> None:
     """Wait until the parent's end of standard input closes, then end at once: nobody waits for the result."""
     sys.stdin.read()
+    os._exit(1)
+
+
+def _end_with_pool() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
     os._exit(1)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from videoguard.report.links import LONGEST_ADDRESS, video_link, web_link
 
-REPORTS = Path("/work/reports")
+REPORTS = Path("/srv/reports")
 VALID = set(string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=%")
 
 
@@ -16,9 +16,9 @@ VALID = set(string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=%")
     ("video", "media_root", "link"),
     [
         ("clips/a.mp4", None, "clips/a.mp4"),
-        ("clips/a.mp4", Path("/work/videos"), "../videos/clips/a.mp4"),
-        ("clip 7 #2 100%.mp4", Path("/work/reports"), "clip%207%20%232%20100%25.mp4"),
-        ("/data/a b.mp4", Path("/work/videos"), "file:///data/a%20b.mp4"),
+        ("clips/a.mp4", Path("/srv/videos"), "../videos/clips/a.mp4"),
+        ("clip 7 #2 100%.mp4", Path("/srv/reports"), "clip%207%20%232%20100%25.mp4"),
+        ("/data/a b.mp4", Path("/srv/videos"), "file:///data/a%20b.mp4"),
         ("深蹲.mp4", None, "%E6%B7%B1%E8%B9%B2.mp4"),
         ("odd:name?.mp4", None, "odd%3Aname%3F.mp4"),
         ("C:\\videos\\a b.mp4", None, "file:///C:/videos/a%20b.mp4"),
@@ -67,9 +67,9 @@ def test_any_name_gives_a_valid_address_or_none(video, media_root):
 
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"], codec="utf-8"), min_size=1, max_size=40))
 def test_a_relative_link_leads_to_the_video(name):
-    link = video_link(f"clips/{name}", Path("/work/videos"), REPORTS)
+    link = video_link(f"clips/{name}", Path("/srv/videos"), REPORTS)
     if "://" in name:
         return
     assert link is not None
     # `..` in a name is resolved on the way, as the operating system would.
-    assert (REPORTS / unquote(link)).resolve() == Path(f"/work/videos/clips/{name}").resolve()
+    assert (REPORTS / unquote(link)).resolve() == Path(f"/srv/videos/clips/{name}").resolve()

@@ -65,7 +65,9 @@ def build_dataset(
                 f"dataset.validation={validation} and dataset.test={test}"
             )
     disable_progress_bars()
-    DatasetDict({split: Dataset.from_list(rows[split], features=_FEATURES) for split in SPLITS}).save_to_disk(str(folder))
+    tables = DatasetDict({split: _table(rows[split]) for split in SPLITS})
+    # One file each: by itself the library writes none for an empty split, and cannot read that again.
+    tables.save_to_disk(str(folder), num_shards=dict.fromkeys(SPLITS, 1))
     return {split: len(rows[split]) for split in SPLITS}
 
 
@@ -96,6 +98,11 @@ def _splits(
         seed=seed,
     )
     return assigned | given
+
+
+def _table(rows: Sequence[Mapping[str, object]]) -> Dataset:
+    # By columns: without rows, a list of rows would have no columns either, and the folder could not be read.
+    return Dataset.from_dict({name: [row[name] for row in rows] for name in _FEATURES}, features=_FEATURES)
 
 
 def _row(sample: Sample, group: str, question: str, system_prompt: str | None) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from videoguard.errors import UserError
 from videoguard.exercises.catalogue import CLASSES, AnswerKind, answer_text, question_text
+from videoguard.subprocesses import end_with_parent
 
 MANIFEST = "manifest.json"
 RECORD = "generated.json"
@@ -133,7 +134,8 @@ def _fill(draft: Path, parameters: _Parameters, workers: int, on_progress: Calla
     clips = list(_clips(parameters))
     (draft / _VIDEOS).mkdir()
     # A spawned process inherits neither threads nor locks of the caller, which may be a server or hold a model.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=end_with_parent) as pool:
         made = pool.map(partial(_make_video, draft, parameters), clips, chunksize=_BATCH)
         for count, _ in enumerate(made, start=1):
             if on_progress is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from videoguard.digests import digest_file, digest_json
@@ -33,7 +33,7 @@ def check_base(name: str, revision: str | None = None) -> None:
     if folder.exists():
         _require_weights(folder, name)
     else:
-        folder = _ask_hub(lambda: Path(hf_hub_download(name, "config.json", revision=revision)).parent, name)
+        folder = _ask_hub(lambda: Path(snapshot_download(name, revision=revision, allow_patterns="config.json")), name)
     family_of(_model_type(folder, name))
 
 
@@ -51,6 +51,15 @@ def find_base(name: str, revision: str | None = None) -> BaseModelFolder:
     model_type = _model_type(folder, name)
     _require_weights(folder, name)
     return BaseModelFolder(folder, name, _digest_model(folder), family_of(model_type))
+
+
+def family_of_folder(folder: Path) -> Family:
+    """The family of the model in a folder, by its `config.json`.
+
+    Raises:
+        UserError: its family is not known.
+    """
+    return family_of(_model_type(folder, str(folder)))
 
 
 def _require_weights(folder: Path, name: str) -> None:

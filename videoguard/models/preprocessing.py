@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from transformers import BatchFeature, ProcessorMixin
 
 from videoguard.digests import digest_file, digest_json
@@ -64,11 +64,18 @@ class PreprocessingRecord(BaseModel):
 
 
 def read_record(adapter: Path) -> PreprocessingRecord:
-    """The record of an adapter's folder; `UserError` where it has none."""
+    """The record of an adapter's folder; `UserError` where it has none that can be read."""
     path = adapter / RECORD
     if not path.is_file():
         raise UserError(f"adapter {adapter} has no {RECORD}: it was not trained by Video-Guard, or the file was lost")
-    return PreprocessingRecord.model_validate_json(path.read_bytes())
+    try:
+        return PreprocessingRecord.model_validate_json(path.read_bytes())
+    except ValidationError as damage:
+        first = damage.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(
+            f"adapter {adapter}: {RECORD} cannot be read ({field}: {first['msg']}): train the adapter again"
+        ) from None
 
 
 def make_record(

@@ -2,5 +2,6 @@
 
 import os
 
-# MLflow reads it when it is imported.
+# MLflow reads them when it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

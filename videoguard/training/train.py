@@ -4,7 +4,6 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     PreTrainedModel,
     Trainer,
-    TrainerCallback,
-    TrainerControl,
     TrainerState,
     TrainingArguments,
     set_seed,
@@ -30,6 +27,7 @@ from videoguard.models.checkpoints import CheckpointKeeper, checkpoint_at, read_
 from videoguard.models.families import Family
 from videoguard.models.loading import load_model, load_processor
 from videoguard.models.preprocessing import PreprocessingRecord, Preprocessor, digest_processor, make_record
+from videoguard.models.reporting import Emit, Reporter, rename_metrics
 from videoguard.training.curves import draw_curves
 from videoguard.training.examples import TrainingExamples, require_trained_tokens
 from videoguard.training.request import TrainingReply, TrainingRequest
@@ -39,8 +37,6 @@ _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 _LOG = "log.jsonl"
 _LOGGED_POINTS = 60
 _METRICS = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "learning_rate", "grad_norm": "grad_norm"}
-
-Emit = Callable[[dict[str, object]], None]
 
 
 def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
@@ -72,7 +68,7 @@ def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
         train_dataset=training,
         eval_dataset=validation if len(validation) else None,
         data_collator=lambda examples: preprocessor.collate(examples, side="right"),
-        callbacks=[_Reporter(emit), CheckpointKeeper()],
+        callbacks=[Reporter(emit, _METRICS), CheckpointKeeper()],
     )
     started = time.monotonic()
     resumed_from = train_to_the_end(trainer, emit)
@@ -176,30 +172,6 @@ def _require_finite(best_validation_loss: float | None, learning_rate: float) ->
         )
 
 
-class _Reporter(TrainerCallback):
-    """Passes on what the trainer logs; its names become `train_loss`, `validation_loss`, `learning_rate`, `grad_norm`."""
-
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: object,
-    ) -> None:
-        metrics = _named(logs or {})
-        if metrics:
-            self._emit({"step": state.global_step, "of": state.max_steps, "metrics": metrics})
-
-
-def _named(logs: dict[str, float]) -> dict[str, float]:
-    """The logged values that are told; one that is not finite is left out, so that no file holds it."""
-    return {_METRICS[key]: float(value) for key, value in logs.items() if key in _METRICS and math.isfinite(value)}
-
-
 def _write_adapter(checkpoint: Path, record: PreprocessingRecord, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in _ADAPTER_FILES:
@@ -215,7 +187,8 @@ def _mean_loss(state: TrainerState) -> float:
 
 def _write_log(state: TrainerState, folder: Path) -> None:
     """Every logged point as JSON Lines, and as a picture."""
-    points = [{"step": entry["step"], **_named(entry)} for entry in state.log_history if _named(entry)]
+    named = [(entry["step"], rename_metrics(entry, _METRICS)) for entry in state.log_history]
+    points = [{"step": step, **metrics} for step, metrics in named if metrics]
     with (folder / _LOG).open("w", encoding="utf-8") as lines:
         lines.writelines(json.dumps(point) + "\n" for point in points)
     draw_curves(points, state.best_global_step, folder / "curves.png")

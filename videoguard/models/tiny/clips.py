@@ -8,6 +8,7 @@ import numpy as np
 
 from videoguard.exercises.catalogue import CLASSES
 from videoguard.exercises.rendering import frame_count, render_frames
+from videoguard.subprocesses import end_with_parent
 
 _SIZE, _SECONDS, _FPS = 96, 2.0, 12
 _FRAMES = 8
@@ -27,7 +28,7 @@ def render_clips(videos_per_form: int, seed: int, workers: int) -> list[Clip]:
     jobs = [
         (exercise, form, f"pretraining-{seed}-{index}") for exercise, form in CLASSES for index in range(videos_per_form)
     ]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         return list(pool.map(_render, jobs, chunksize=16))
 
 

@@ -6,11 +6,11 @@ and answer with a random label, so that the base speaks the form of the answers 
 
 import random
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
 from videoguard.config import TinyModel
 from videoguard.dataset.messages import conversation
@@ -26,6 +26,7 @@ from videoguard.models.checkpoints import (
 )
 from videoguard.models.loading import load_model, load_processor
 from videoguard.models.preprocessing import Example, Preprocessor
+from videoguard.models.reporting import Emit, Reporter
 from videoguard.models.tiny.clips import Clip, render_clips
 from videoguard.models.tiny.internvl import build_internvl
 from videoguard.models.tiny.request import PretrainingReply, PretrainingRequest
@@ -35,8 +36,6 @@ _WEIGHTS = "model.safetensors"
 _WARMUP_STEPS = 20
 _CHECKPOINTS = 4
 _ANSWER_KINDS: tuple[AnswerKind, ...] = ("text", "json")
-
-Emit = Callable[[dict[str, object]], None]
 
 
 def pretrain(request: PretrainingRequest, emit: Emit) -> PretrainingReply:
@@ -68,7 +67,7 @@ def _train(request: PretrainingRequest, clips: Sequence[Clip], folder: Path, emi
         args=_arguments(request),
         train_dataset=_Mixture(clips, preprocessor, request.size, request.seed),
         data_collator=lambda examples: preprocessor.collate(examples, side="right"),
-        callbacks=[_Reporter(emit), CheckpointKeeper()],
+        callbacks=[Reporter(emit, {"loss": "pretraining_loss"}), CheckpointKeeper()],
     )
     train_to_the_end(trainer, emit)
     last = checkpoint_at(request.checkpoints, request.size.pretraining_steps)
@@ -121,23 +120,6 @@ class _Mixture(torch.utils.data.Dataset[Example]):
             example = self._preprocessor.example(messages, self._clips[clip].frames)
             self._tokens[question, answer] = {name: example[name] for name in ("input_ids", "labels")}
         return {**self._media[clip], **self._tokens[question, answer]}
-
-
-class _Reporter(TrainerCallback):
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **kwargs: object,
-    ) -> None:
-        if logs and "loss" in logs:
-            metrics = {"pretraining_loss": float(logs["loss"])}
-            self._emit({"step": state.global_step, "of": state.max_steps, "metrics": metrics})
 
 
 def _arguments(request: PretrainingRequest) -> TrainingArguments:

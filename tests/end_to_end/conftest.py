@@ -1,0 +1,170 @@
+"""One working folder for all tests here, as a user has it, with the quickstart run in it once."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+OUTSIDE = ("PREFECT_", "MLFLOW_", "HF_", "OMP_", "XDG_", "MPL", "PYTHONPATH", "NLTK_")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A working folder, and the home folder of a user who never ran anything."""
+
+    folder: Path
+    home: Path
+    port: int
+    """Of the Prefect server that `prefect.toml` names."""
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / ".video-guard"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of this process without what steers the program's libraries."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(OUTSIDE)}
+        return {**kept, "HOME": str(self.home)}
+
+    def call(self, program: str, *arguments: str, timeout_s: float = 600.0) -> "subprocess.CompletedProcess[str]":
+        """Run an installed program in the working folder; when it takes too long, it is ended with all it started."""
+        with self.start(program, *arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            stdout, stderr = process.communicate(timeout=timeout_s)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    @contextmanager
+    def start(self, program: str, *arguments: str, **streams: Any) -> "Iterator[subprocess.Popen[str]]":
+        """An installed program, running in the working folder; with the block, it ends with all it started."""
+        process = subprocess.Popen(
+            [str(BIN / program), *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+            **streams,
+        )
+        try:
+            yield process
+        finally:
+            _end(process)
+
+    def artifacts(self) -> dict[str, int]:
+        """When each stored file was last written, nanoseconds, by name."""
+        store = self.state / "artifacts"
+        return {path.relative_to(store).as_posix(): path.stat().st_mtime_ns for path in store.rglob("*") if path.is_file()}
+
+    def ask(self, path: str, **question: object) -> Any:
+        """What the Prefect server answers."""
+        request = urllib.request.Request(
+            f"{self.api}/{path}", json.dumps(question).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def last_states(self) -> dict[str, list[str]]:
+        """States of the task runs of the last flow run, by task."""
+        (flow_run,) = self.ask("flow_runs/filter", sort="START_TIME_DESC", limit=1)
+        runs = self.ask("task_runs/filter", task_runs={"flow_run_id": {"any_": [flow_run["id"]]}})
+        states: dict[str, list[str]] = {}
+        for run in runs:
+            states.setdefault(run["name"].rpartition("-")[0], []).append(run["state"]["name"])
+        return {name: sorted(names) for name, names in states.items()}
+
+
+def _end(process: "subprocess.Popen[str]", patience_s: float = 20.0) -> None:
+    """End a process politely, then it and all of its group for certain."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(patience_s)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory) -> Workspace:
+    """What a checkout holds for a user, with nothing run yet; WordNet is there as `make setup` leaves it."""
+    folder: Path = tmp_path_factory.mktemp("workspace")
+    for name in ("configs", "flows"):
+        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "prefect.yaml", folder)
+    port = _free_port()
+    settings = (CHECKOUT / "prefect.toml").read_text(encoding="utf-8")
+    assert ":4200" in settings
+    (folder / "prefect.toml").write_text(settings.replace(":4200", f":{port}"), encoding="utf-8")
+    wordnet = CHECKOUT / ".video-guard/wordnet"
+    if wordnet.is_dir():
+        shutil.copytree(wordnet, folder / ".video-guard/wordnet")
+    return Workspace(folder, tmp_path_factory.mktemp("home"), port)
+
+
+@dataclass(frozen=True)
+class QuickstartRun:
+    """What the quickstart printed, and came to."""
+
+    stdout: str
+    stderr: str
+    status: int
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The summary that stands alone on standard output."""
+        summary: dict[str, Any] = json.loads(self.stdout)
+        return summary
+
+
+@pytest.fixture(scope="session")
+def quickstart(workspace) -> QuickstartRun:
+    """The real quickstart, from nothing, with the temporary Prefect server that the command starts."""
+    ended = workspace.call("video-guard", "run", "configs/quickstart.yaml", "--json", timeout_s=1800.0)
+    assert ended.returncode == 0, ended.stderr
+    return QuickstartRun(ended.stdout, ended.stderr, ended.returncode)
+
+
+@pytest.fixture(scope="session")
+def server(workspace, quickstart) -> Iterator[Workspace]:
+    """The working folder with the Prefect server that its `prefect.toml` names, as `make prefect` starts it."""
+    log = (workspace.state / "server.log").open("w")
+    command = ("server", "start", "--host", "127.0.0.1", "--port", str(workspace.port))
+    with log, workspace.start("prefect", *command, stdout=log, stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + 120.0
+        while not _answers(workspace.api):
+            assert process.poll() is None, Path(log.name).read_text()
+            assert time.monotonic() < deadline, Path(log.name).read_text()
+            time.sleep(0.2)
+        yield workspace
+
+
+def _answers(api: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{api}/health", timeout=1.0) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False

@@ -1,0 +1,68 @@
+"""Training, batch inference and the predictor give a model the same tensors of the same video, bit for bit."""
+
+from typing import ClassVar
+
+import pytest
+import torch
+
+from videoguard.dataset.building import read_split
+from videoguard.inference.engine import Answer, Engine
+from videoguard.inference.infer import infer
+from videoguard.inference.predictor import Predictor
+from videoguard.models.preprocessing import IGNORED, Example, read_record
+from videoguard.training.examples import TrainingExamples
+
+
+class NotingEngine(Engine):
+    """An engine that keeps what it is given."""
+
+    given: ClassVar[list[Example]] = []
+
+    def answer(self, prompts, max_new_tokens) -> list[Answer]:
+        self.given.extend(prompts)
+        return super().answer(prompts, max_new_tokens)
+
+
+@pytest.fixture
+def noted(monkeypatch) -> list[Example]:
+    given: list[Example] = []
+    monkeypatch.setattr(NotingEngine, "given", given)
+    monkeypatch.setattr("videoguard.inference.infer.Engine", NotingEngine)
+    return given
+
+
+@pytest.fixture
+def trained_on(small_set, preprocessor) -> list[Example]:
+    """What the training would see of the test split, without the answers."""
+    examples = TrainingExamples(read_split(small_set.dataset, "test"), small_set.frames, preprocessor, 4096)
+    prompts = []
+    for index in range(len(examples)):
+        example = dict(examples[index])
+        labels = example.pop("labels")
+        prompts.append({**example, "input_ids": example["input_ids"][labels == IGNORED]})
+    return prompts
+
+
+def assert_same_bits(first: list[Example], second: list[Example]) -> None:
+    assert len(first) == len(second) > 0
+    for one, other in zip(first, second, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            assert one[name].dtype == other[name].dtype
+            assert torch.equal(one[name], other[name]), name
+
+
+def test_inference_sees_what_the_training_saw(noted, trained_on, inference_request, tmp_path):
+    infer(inference_request(tmp_path), lambda event: None)
+    assert_same_bits(noted, trained_on)
+
+
+def test_the_predictor_sees_of_the_file_what_the_training_saw_of_the_store(
+    noted, trained_on, adapted, preprocessor, trained, small_set
+):
+    record = read_record(trained.adapter)
+    predictor = Predictor(NotingEngine(adapted, preprocessor), preprocessor, record)
+    paths = {sample.video: sample.path for sample in small_set.samples}
+    rows = list(read_split(small_set.dataset, "test"))
+    predictor.predict([paths[row["video"]] for row in rows], rows[0]["question"], max_new_tokens=1)
+    assert_same_bits(noted, trained_on)

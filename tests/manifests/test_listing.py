@@ -1,0 +1,78 @@
+"""The listing of a manifest: what later steps read of it, wherever the videos lie."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from videoguard.manifests.listing import make_listing, read_listing, stamp_files, write_listing
+from videoguard.manifests.sample import RowProblem, Sample
+
+
+def samples_in(folder: Path) -> list[Sample]:
+    return [
+        Sample("b.mp4#1", "b.mp4", folder / "b.mp4", "Which – exercise?", "squat 好", "test"),
+        Sample("b.mp4#2", "b.mp4", folder / "b.mp4", "How?", "well", "test"),
+        Sample("gone.mp4", "gone.mp4", folder / "gone.mp4", "Which?", "lunge"),
+        Sample("a/a.mp4", "a/a.mp4", folder / "a/a.mp4", "Which?", ""),
+    ]
+
+
+@pytest.fixture
+def media(tmp_path) -> Path:
+    folder: Path = tmp_path / "media"
+    (folder / "a").mkdir(parents=True)
+    (folder / "a/a.mp4").write_bytes(b"first")
+    (folder / "b.mp4").write_bytes(b"second")
+    return folder
+
+
+def test_each_video_is_digested_once_by_name_and_a_missing_one_is_told(media):
+    listing = make_listing(samples_in(media), [RowProblem(4, "video", "is missing")], "conversations")
+    assert listing.media_digests == {
+        "a/a.mp4": hashlib.sha256(b"first").hexdigest(),
+        "b.mp4": hashlib.sha256(b"second").hexdigest(),
+        "gone.mp4": None,
+    }
+    assert listing.problems == ["row 4, video: is missing"]
+    assert listing.paths == {name: media / name for name in ("a/a.mp4", "b.mp4", "gone.mp4")}
+
+
+def test_a_listing_is_read_as_it_was_written_also_in_another_place(media, tmp_path):
+    listing = make_listing(samples_in(media), [], "conversations")
+    write_listing(listing, tmp_path)
+    assert read_listing(tmp_path, media) == listing
+    elsewhere = Path("/elsewhere")
+    assert read_listing(tmp_path, elsewhere).samples == samples_in(elsewhere)
+
+
+def test_the_bytes_do_not_depend_on_where_the_videos_are(media, tmp_path):
+    moved = tmp_path / "moved"
+    for folder in (media, moved):
+        if folder is moved:
+            media.rename(moved)
+        (tmp_path / "out" / folder.name).mkdir(parents=True)
+        write_listing(make_listing(samples_in(folder), [], "flat"), tmp_path / "out" / folder.name)
+    first, second = ((tmp_path / "out" / name / "listing.json").read_bytes() for name in ("media", "moved"))
+    assert first == second
+    assert "squat 好" in first.decode()
+
+
+def test_a_stamp_changes_when_a_file_is_written_lost_or_added(media):
+    files = [media / "a/a.mp4", media / "b.mp4"]
+    stamps = [stamp_files(files)]
+    assert stamp_files(files) == stamps[0]
+    os.utime(files[0], ns=(0, files[0].stat().st_mtime_ns + 1))
+    stamps.append(stamp_files(files))
+    files[1].write_bytes(b"seconds")
+    stamps.append(stamp_files(files))
+    files[1].unlink()
+    stamps.append(stamp_files(files))
+    stamps.append(stamp_files(files[:1]))
+    assert len(set(stamps)) == 5
+
+
+def test_files_of_other_names_have_other_stamps(media):
+    assert stamp_files([media / "gone"]) != stamp_files([media / "gone too"])
+    assert stamp_files([]) == stamp_files([])

@@ -1,0 +1,144 @@
+"""What each step depends on: a changed setting re-makes the steps that it matters to, and no other."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tasks.base_model import BaseReference, find_base_model
+from tasks.dataset import build_dataset_task
+from tasks.evaluation import ScoredModel, score_answers
+from tasks.frames import extract_frames_task
+from tasks.inference import answer_test_split
+from tasks.manifest import read_listing_task
+from tasks.registry import publish_results, register_adapter_task
+from tasks.report import Steps, write_report
+from tasks.training import train_adapter
+from videoguard.artifacts import Artifact, ArtifactStore
+from videoguard.config import RunConfig
+from videoguard.manifests.listing import make_listing, write_listing
+from videoguard.manifests.reading import read_manifest
+
+MANIFEST = '[{"video": "a.mp4", "question": "Which?", "answer": "squat - good"}]'
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Iterator[Path]:
+    """A working folder with a manifest, its video and its listing."""
+    project: Path = tmp_path_factory.mktemp("project")
+    (project / "data").mkdir()
+    (project / "data/list.json").write_text(MANIFEST)
+    (project / "data/a.mp4").write_bytes(b"video")
+    folder = ArtifactStore(project / "state/artifacts").path(artifact("manifest"))
+    folder.mkdir(parents=True)
+    reading = read_manifest(project / "data/list.json")
+    write_listing(make_listing(reading.samples, reading.problems, reading.format), folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project)
+        yield project
+
+
+@pytest.fixture(scope="module")
+def unchanged(project) -> dict[str, str]:
+    """The key of every step before anything is changed."""
+    return keys(config())
+
+
+def artifact(step: str) -> Artifact:
+    return Artifact(step=step, key=step, digest=f"digest of {step}", facts={"run_id": "run", "version": "1"})
+
+
+def config(**settings: Any) -> RunConfig:
+    sections: dict[str, Any] = {
+        "name": "trial",
+        "data": {"manifest": "data/list.json"},
+        "model": {"tiny": {}},
+        "execution": {"state": "state"},
+    }
+    for name, value in settings.items():
+        section, _, key = name.partition("__")
+        sections[section] = value if not key else {**sections.get(section, {}), key: value}
+    return RunConfig.model_validate(sections)
+
+
+def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
+    """The key of every step, all of whose inputs are as they were."""
+    state, data = run.execution.state, run.data
+    found = BaseReference(name="tiny", location="base", revision=None, digest=base)
+    manifest, frames, dataset, adapter, version, answers, evaluation, report = map(
+        artifact, ("manifest", "frames", "dataset", "adapter", "version", "answers", "evaluation", "report")
+    )
+    scored = {"base": ScoredModel(answers=answers, evaluation=evaluation)}
+    steps = Steps(
+        manifest=manifest, frames=frames, dataset=dataset, base=found, adapter=adapter, version=version, scored=scored
+    )
+    asked: dict[str, tuple[Any, tuple[Any, ...]]] = {
+        "manifest": (read_listing_task, (data, state)),
+        "frames": (extract_frames_task, (data, run.frames, manifest, state)),
+        "dataset": (build_dataset_task, (data, run.dataset, manifest, frames, run.seed, state)),
+        "base": (find_base_model, (run.model, run.seed, state)),
+        "training": (train_adapter, (run, found, dataset, frames, state)),
+        "registry": (register_adapter_task, (run.registry, data, found, manifest, frames, adapter, state)),
+        "inference": (answer_test_split, (run, found, adapter, dataset, frames, state)),
+        "evaluation": (score_answers, (run.evaluation, run.seed, answers, state)),
+        "report": (write_report, (run, "video-guard run trial.yaml", steps, state)),
+        "publish": (publish_results, (run.registry, adapter, scored, report, state)),
+    }
+    return {name: step.cache_policy.provenance(*arguments).key for name, (step, arguments) in asked.items()}
+
+
+@pytest.mark.parametrize(
+    ("changed", "again"),
+    [
+        ({}, set()),
+        ({"frames__workers": 7, "frames__timeout_s": 5.0}, set()),
+        # The record that the adapter carries changes with the rule, also where the stored frames would be the same.
+        ({"frames__count": 4}, {"frames", "training"}),
+        ({"frames__jpeg_quality": 90}, {"frames", "training"}),
+        ({"dataset__test": 0.3}, {"dataset"}),
+        ({"dataset__system_prompt": "Be brief."}, {"dataset", "training"}),
+        ({"dataset__question": "Which?"}, {"dataset", "training"}),
+        ({"model": {"tiny": {"layers": 1}}}, {"base"}),
+        ({"model": {"tiny": {}, "dtype": "bfloat16"}}, {"training", "inference"}),
+        ({"training__epochs": 2}, {"training"}),
+        ({"training__lora": {"r": 4}}, {"training"}),
+        ({"inference__max_new_tokens": 64}, {"inference"}),
+        ({"evaluation__metrics": ["meteor"]}, {"evaluation"}),
+        ({"report__bands": {"meteor": {"green": 0.6, "yellow": 0.1}}}, {"report"}),
+        ({"report__title": "Other"}, {"report"}),
+        ({"registry__registered_model": "other"}, {"registry", "publish"}),
+        ({"seed": 1}, {"dataset", "base", "training", "evaluation"}),
+        ({"name": "other"}, {"report"}),
+    ],
+)
+def test_a_setting_re_makes_the_steps_that_it_matters_to(changed, again, unchanged):
+    assert differing(unchanged, keys(config(**changed))) == again
+
+
+def test_another_base_re_makes_what_runs_it(unchanged):
+    assert differing(unchanged, keys(config(), base="another")) == {"training", "inference", "report"}
+
+
+def test_the_keys_do_not_depend_on_where_the_working_folder_is(unchanged, project, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "project"
+    shutil.copytree(project, elsewhere)
+    monkeypatch.chdir(elsewhere)
+    # The manifest step looks at the files of this machine; its listing, on which all else rests, names none of them.
+    assert differing(unchanged, keys(config())) <= {"manifest"}
+
+
+def test_a_video_that_was_written_again_is_digested_again(unchanged, project, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "project"
+    shutil.copytree(project, elsewhere)
+    monkeypatch.chdir(elsewhere)
+    before = keys(config())
+    os.utime("data/a.mp4", (0, 0))
+    assert differing(before, keys(config())) == {"manifest"}
+
+
+def differing(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Steps whose keys are not the same."""
+    return {step for step in before if before[step] != after[step]}

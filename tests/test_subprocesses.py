@@ -1,0 +1,163 @@
+"""Child processes that answer, talk too much, refuse, crash, hang and outlive their parents."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+from videoguard.errors import UserError
+from videoguard.subprocesses import ProcessFailedError, call
+
+PATIENCE_S = 20.0
+
+
+@pytest.fixture(autouse=True)
+def child_module(monkeypatch):
+    """Let this process and its children import the module `child`."""
+    folder = str(Path(__file__).parent)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", folder)
+
+
+def ask(deed: str, on_event: Callable[[dict[str, object]], None] | None = None, timeout_s: float = 60.0, **wanted):
+    from child import Done, Wanted  # type: ignore[import-not-found]
+
+    return call("child", Wanted(deed=deed, **wanted), Done, threads=3, timeout_s=timeout_s, on_event=on_event)
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline, f"did not happen within {PATIENCE_S:.0f} s"
+        time.sleep(0.02)
+
+
+def alive(pids: Iterable[int]) -> list[int]:
+    """Those of the processes that still run; a zombie does not."""
+    return [pid for pid in pids if _state(pid) not in {"", "Z", "X"}]
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def pids_in(folder: Path) -> list[int]:
+    return [int(file.name) for file in folder.iterdir()]
+
+
+def test_a_reply_comes_back_and_the_threads_are_pinned():
+    text = "squat – «good» 🏋️\n\x1e\x00"
+    reply = ask("count", text=text)
+    assert (reply.text, reply.threads) == (text, "3")
+
+
+def test_events_come_in_order_before_the_reply():
+    events: list[dict[str, object]] = []
+    ask("count", numbers=list(range(500)), on_event=events.append)
+    assert events == [{"number": number} for number in range(500)]
+
+
+def test_what_libraries_print_does_not_break_the_protocol():
+    events: list[dict[str, object]] = []
+    reply = ask("chatter", text="done", numbers=[1, 2, 3], on_event=events.append)
+    assert events == [{"number": 1}, {"number": 2}, {"number": 3}]
+    assert reply.text == "done"
+
+
+def test_a_refusal_crosses_as_a_user_error():
+    with pytest.raises(UserError) as refused:
+        ask("refuse", text="manifest list.json: 2 problems\n  - one\n  - two")
+    assert str(refused.value) == "manifest list.json: 2 problems\n  - one\n  - two"
+
+
+def test_a_crash_tells_the_end_of_the_output():
+    with pytest.raises(ProcessFailedError) as failed:
+        ask("crash", text="by hand")
+    lines = str(failed.value).splitlines()
+    assert lines[0] == "child ended with status 1 and without a reply"
+    assert lines[-1] == "ZeroDivisionError: by hand"
+    assert "line 99" in lines
+    assert "line 0" not in lines
+
+
+def test_an_exit_without_a_reply_is_a_failure():
+    with pytest.raises(ProcessFailedError) as failed:
+        ask("exit")
+    assert str(failed.value).splitlines() == ["child ended with status 3 and without a reply", "bye"]
+
+
+def test_a_module_that_does_not_exist_is_a_failure():
+    from child import Done, Wanted
+
+    # More than a pipe holds, so that the child is gone before all of it is written.
+    wanted = Wanted(deed="count", text="x" * 1_000_000)
+    with pytest.raises(ProcessFailedError, match="No module named no_such_module"):
+        call("no_such_module", wanted, Done, threads=1, timeout_s=60.0)
+
+
+def test_a_kill_is_named():
+    with pytest.raises(ProcessFailedError, match=r"^child was ended by SIGKILL \(out of memory, or past its time limit\)"):
+        ask("be_killed")
+
+
+def test_a_child_past_its_time_is_killed(tmp_path):
+    with pytest.raises(ProcessFailedError, match="SIGKILL"):
+        ask("sleep", folder=tmp_path, timeout_s=2.0)
+    wait_until(lambda: not alive(pids_in(tmp_path)))
+
+
+def test_the_processes_of_a_child_past_its_time_are_killed_with_it(tmp_path):
+    with pytest.raises(ProcessFailedError, match="SIGKILL"):
+        ask("sleep_in_pool", folder=tmp_path, timeout_s=6.0)
+    assert pids_in(tmp_path)
+    wait_until(lambda: not alive(pids_in(tmp_path)))
+
+
+def test_an_interrupted_call_leaves_no_child(tmp_path):
+    def interrupt(event: dict[str, object]) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask("sleep", folder=tmp_path, on_event=interrupt)
+    assert alive(pids_in(tmp_path)) == []
+
+
+@pytest.mark.parametrize(("deed", "processes"), [("sleep", 2), ("sleep_in_pool", 3)])
+def test_children_end_when_their_parent_dies(deed, processes, tmp_path):
+    """The parent is killed, so that it can end nobody itself."""
+    from child import Wanted
+
+    request = Wanted(deed="be_parent", text=deed, folder=tmp_path).model_dump_json()
+    parent = subprocess.Popen([sys.executable, "-m", "child"], stdin=subprocess.PIPE, text=True)
+    assert parent.stdin is not None
+    with parent:
+        parent.stdin.write(request + "\n")
+        parent.stdin.flush()
+        wait_until(lambda: len(pids_in(tmp_path)) == processes)
+        pids = pids_in(tmp_path)
+        assert sorted(alive(pids)) == sorted(pids)
+        os.kill(parent.pid, signal.SIGKILL)
+    wait_until(lambda: not alive(pids))
+
+
+def test_calls_from_two_threads_do_not_mix():
+    events: dict[str, list[dict[str, object]]] = {"a": [], "b": []}
+    numbers = {"a": list(range(100)), "b": list(range(1000, 1100))}
+    threads = [
+        threading.Thread(target=ask, args=("count",), kwargs={"numbers": numbers[name], "on_event": events[name].append})
+        for name in events
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {name: [event["number"] for event in told] for name, told in events.items()} == numbers

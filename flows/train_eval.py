@@ -22,11 +22,13 @@ def train_eval(recipe: str = "configs/quickstart.yaml", overrides: list[str] | N
     """Fine-tune and evaluate by a recipe; `overrides` are `section.key=value`, as `video-guard run --set` takes them."""
     config = load_recipe(Path(recipe), overrides or [])
     data, seed, state = config.data, config.seed, config.execution.state
+    # A tiny base is pre-trained beside the making and decoding of the videos.
+    found_base = find_base_model.submit(config.model, seed, state)
     make_videos(data, seed, config.frames.workers)
     manifest = read_listing_task(data, state)
     frames = extract_frames_task(data, config.frames, manifest, state)
     dataset = build_dataset_task(data, config.dataset, manifest, frames, seed, state)
-    base = find_base_model(config.model, seed, state)
+    base = found_base.result()
     # The base answers and is scored while the adapter trains; Prefect hands the result of a future on.
     base_answers = answer_test_split.submit(config, base, None, dataset, frames, state)
     base_scored = score_answers.submit(config.evaluation, seed, base_answers, state)  # type: ignore[call-overload]

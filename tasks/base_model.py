@@ -68,7 +68,7 @@ def _pretrain(size: TinyModel, seed: int, draft: Draft) -> None:
         "videoguard.models.tiny",
         request,
         PretrainingReply,
-        threads=1,
+        threads=2,
         timeout_s=12 * HOUR,
         on_event=on_event("base model"),
     )

@@ -103,7 +103,7 @@ class TinyModel(Section):
     """Layers of the vision tower and of the language model."""
     vocabulary: PositiveInt = 768
     """Largest number of tokens of the byte-level BPE tokenizer."""
-    pretraining_steps: Annotated[int, Field(ge=0)] = 400
+    pretraining_steps: Annotated[int, Field(ge=0)] = 300
     """Optimizer steps of the pre-training."""
     pretraining_batch: PositiveInt = 16
     """Examples of one pre-training step."""

@@ -54,7 +54,13 @@ def train_eval(
     tuned_scored = score_answers(place, config.evaluation, seed, answers.result())
     scored = {BASE: base_scored.result(), TUNED: tuned_scored}
     steps = Steps(
-        manifest=manifest, frames=frames, dataset=dataset, base=base, adapter=adapter, version=version.result(), scored=scored
+        manifest=manifest,
+        frames=frames,
+        dataset=dataset,
+        base=base,
+        adapter=adapter,
+        version=version.result(),
+        scored=scored,
     )
     report = write_report(place, config, reproduce_command(recipe, overrides or []), steps)
     published = publish_results(place, config, steps.version, scored, report)

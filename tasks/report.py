@@ -59,7 +59,16 @@ class Steps(BaseModel):
         """Every artifact, in the order of the steps."""
         answers = [shard for model in self.scored.values() for shard in model.answers.shards]
         evaluations = [model.evaluation for model in self.scored.values()]
-        return [self.manifest, *self.frames.artifacts, self.dataset, self.base.artifact, self.adapter, self.version, *answers, *evaluations]
+        return [
+            self.manifest,
+            *self.frames.artifacts,
+            self.dataset,
+            self.base.artifact,
+            self.adapter,
+            self.version,
+            *answers,
+            *evaluations,
+        ]
 
 
 def _provenance(place: Workplace, config: RunConfig, command: str, steps: Steps) -> Provenance:

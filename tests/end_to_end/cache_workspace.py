@@ -28,7 +28,7 @@ inference: {batch_size: 4, max_new_tokens: 12}
 """
 
 # Imported by every Python process of the run: notes each video that decord opens, and each batch that is generated.
-WITNESS = '''
+WITNESS = """
 import importlib.abc, importlib.machinery, os, sys
 
 def note(line):
@@ -65,7 +65,7 @@ class Finder(importlib.abc.MetaPathFinder):
 
 if "WITNESS" in os.environ:
     sys.meta_path.insert(0, Finder())
-'''
+"""
 
 
 @dataclass

@@ -13,9 +13,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from transformers import BatchFeature, ProcessorMixin
 
-from videoguard.digests import digest_file, digest_json
 from videoguard.config import FramesSection
 from videoguard.dataset.messages import Message
+from videoguard.digests import digest_file, digest_json
 from videoguard.errors import UserError, refuse_all
 from videoguard.models.base import BaseModelFolder
 from videoguard.models.families import Family

@@ -57,8 +57,9 @@ class RunDisplay:
 
 def print_summary(console: Console, summary: RunSummary) -> None:
     """Print the scores of the models side by side, what was left out, and where to look."""
-    console.print(_steps(summary))
     console.print(_scores(summary))
+    console.print()
+    console.print(_steps(summary))
     _print_list(console, "Left out (quarantined)", [f"{video}: {reason}" for video, reason in summary.quarantine.items()])
     _print_list(console, "Manifest rows that could not be read", summary.problems)
     if summary.failed_rows:

@@ -34,8 +34,8 @@ class StoredFrames(BaseModel):
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
-        """The index and the shards."""
-        return (self.index, *self.shards)
+        """The shards and the index."""
+        return (*self.shards, self.index)
 
     @property
     def digest(self) -> str:

@@ -80,7 +80,7 @@ class Outcome:
 
     def computed(self) -> set[str]:
         """Steps of which anything was made."""
-        return {step["step"] for step in self.steps() if step["computed"]}
+        return {str(step["step"]) for step in self.steps() if step["computed"]}
 
     def steps(self) -> list[dict[str, object]]:
         steps = self.summary["steps"]

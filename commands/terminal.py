@@ -9,7 +9,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from videoguard.evaluation.scores import MetricSummary
-from videoguard.progress import Progress, listening
+from videoguard.progress import Progress, Totals, listening
 from videoguard.summary import RunSummary
 
 _MOST_LISTED = 20
@@ -29,7 +29,7 @@ class RunDisplay:
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._parts: dict[str, dict[str, tuple[int, int]]] = {}
+        self._totals = Totals()
         self._listening = listening(self._show)
 
     def __enter__(self) -> "RunDisplay":
@@ -47,9 +47,7 @@ class RunDisplay:
         if progress.step not in self._tasks:
             self._tasks[progress.step] = self._bars.add_task(progress.step, note="")
         bar = self._tasks[progress.step]
-        parts = self._parts.setdefault(progress.step, {})
-        parts[progress.part] = (progress.done, progress.of)
-        done, of = (sum(numbers) for numbers in zip(*parts.values(), strict=True))
+        done, of = self._totals.add(progress)
         self._bars.update(bar, completed=done, total=of)
         if progress.note:
             self._bars.update(bar, note=progress.note)

@@ -99,9 +99,9 @@ def publish_results(
     """Log the scores of each model, and the workbook, to the adapter's run."""
 
     def fill(draft: Draft) -> None:
-        from videoguard.registry.tracking import Tracking
+        from videoguard.registry.tracking import connect
 
-        tracking = Tracking(config.registry.uri(place.state), config.registry.experiment, place.state)
+        tracking = connect(config.registry.uri(place.state), config.registry.experiment, place.state)
         run_id = str(version.facts["run_id"])
         for name, model in scored.items():
             summary = read_evaluation(place.path(model.evaluation)).summary

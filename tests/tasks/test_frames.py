@@ -19,7 +19,7 @@ RULE = FramesSection(count=2, max_side=32, shards=6)
 
 
 @pytest.fixture
-def folder(tmp_path, small_set, prefect_server) -> Path:
+def folder(tmp_path: Path, small_set, prefect_server) -> Path:
     """A state folder, and a manifest of twelve videos."""
     (tmp_path / "data").mkdir()
     for number, sample in enumerate(small_set.samples[:13]):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -17,6 +18,7 @@ from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.shared import SharedStore
 from videoguard.artifacts.store import ArtifactStore, Draft
 from videoguard.config import ExecutionSection
+from videoguard.digests import digest_file, digest_json
 from videoguard.errors import UserError, refuse_all
 from videoguard.progress import Progress, tell
 
@@ -110,16 +112,22 @@ class ByProvenance(CachePolicy):
     def compute_key(
         self, task_ctx: TaskRunContext, inputs: dict[str, Any], flow_parameters: dict[str, Any], **kwargs: object
     ) -> str | None:
-        """Step and key of the artifact."""
+        """Step and key of the artifact, and the version of the tasks, whose results another version may not read."""
         assert self.provenance is not None
         place: Workplace = inputs["place"]
         provenance = self.provenance(**inputs)
-        key = f"{provenance.step}-{provenance.key}"
+        key = f"{provenance.step}-{provenance.key}-{_tasks_digest()}"
         found = place.find(provenance)
         recorded = get_current_settings().results.local_storage_path.expanduser() / key
         if found is None or not _names(recorded, found) or (self.is_there is not None and not self.is_there(**inputs)):
             recorded.unlink(missing_ok=True)
         return key
+
+
+@cache
+def _tasks_digest() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return digest_json({source.name: digest_file(source) for source in sources})[:8]
 
 
 def _names(recorded: Path, artifact: Artifact) -> bool:

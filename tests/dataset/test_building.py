@@ -6,20 +6,28 @@ from typing import Any
 
 import pytest
 
-from videoguard.artifacts import digest_file
 from videoguard.dataset.building import build_dataset, messages_of, read_split
 from videoguard.dataset.messages import conversation
 from videoguard.dataset.splits import SPLITS, Split
+from videoguard.digests import digest_file
 from videoguard.errors import UserError
 from videoguard.manifests.sample import Sample
 
 
-def sample(name: str, answer: str = "squat - good", split: Split | None = None, id_: str | None = None) -> Sample:
-    return Sample(id=id_ or name, video=name, path=Path(name), question="Which exercise?", answer=answer, split=split)
+def sample(
+    name: str,
+    answer: str = "squat - good",
+    split: Split | None = None,
+    id_: str | None = None,
+    fields: dict[str, str] | None = None,
+) -> Sample:
+    return Sample(
+        id=id_ or name, root=Path(), video=name, question="Which exercise?", answer=answer, split=split, fields=fields or {}
+    )
 
 
 def digests(samples: list[Sample]) -> dict[str, str]:
-    return {sample.video: hashlib.sha256(sample.video.encode()).hexdigest() for sample in samples}
+    return {str(sample.video): hashlib.sha256(str(sample.video).encode()).hexdigest() for sample in samples}
 
 
 def build(folder: Path, samples: list[Sample], media: dict[str, str] | None = None, **changes: Any) -> dict[str, int]:

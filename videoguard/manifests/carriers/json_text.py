@@ -33,7 +33,7 @@ def read_json_lines(path: Path, text: str) -> list[object]:
         except RecursionError:
             rows.append(UnreadableRow("is nested too deeply: it must be one object on one line"))
         except ValueError as error:
-            rows.append(UnreadableRow(f"is {show(line)}: it must be one JSON object on one line ({_reason(error)})"))
+            rows.append(UnreadableRow(f"is {show(line)}: it must be one JSON object on one line ({_line_reason(error)})"))
     if len(lines) == 1 and isinstance(rows[0], list):
         # A JSON list in a file that is named after JSON Lines.
         return rows[0]
@@ -80,13 +80,12 @@ def _parse(path: Path, text: str) -> object:
             raise UserError(
                 f"manifest {path} is cut off at line {line}, column {column}: the JSON list does not end"
             ) from None
-        raise UserError(f"manifest {path} is not JSON at {_reason(error)}") from None
+        raise UserError(f"manifest {path} is not JSON at line {error.lineno}, column {error.colno}: {error.msg}") from None
     except ValueError as error:
         # A number of thousands of digits.
         raise UserError(f"manifest {path} cannot be read: {error}") from None
 
 
-def _reason(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"line {error.lineno}, column {error.colno}: {error.msg}"
-    return str(error)
+def _line_reason(error: ValueError) -> str:
+    """Why a line is not JSON; a number of thousands of digits is no `JSONDecodeError`."""
+    return f"column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)

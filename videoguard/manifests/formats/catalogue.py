@@ -34,12 +34,7 @@ _ORDERED = (
 
 FORMATS: Mapping[str, ManifestFormat] = {module.FORMAT.name: module.FORMAT for module in _ORDERED}
 
-NESTED_FIELDS = frozenset(
-    {
-        *("conversations", "messages", "videos", "images", "history", "labels", "feedbacks", "segments"),
-        *("clip_video_paths", "clip_video_labels", "full_video_annotation", "clip_video_annotations"),
-    }
-)
+NESTED_FIELDS = frozenset().union(*(known.nested for known in FORMATS.values()))
 """Fields that hold a list or an object: in a cell of a table they are JSON."""
 
 

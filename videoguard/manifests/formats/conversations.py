@@ -23,6 +23,7 @@ def _write(sample: Sample) -> dict[str, object]:
 FORMAT = ManifestFormat(
     name="conversations",
     fields=frozenset({"video", "conversations"}),
+    nested=frozenset({"conversations"}),
     needs=frozenset({"video", "question", "answer"}),
     holds=frozenset({"video", "question", "answer", "history", "system"}),
     recognises=lambda row: "conversations" in row,

@@ -25,6 +25,7 @@ def _write(sample: Sample) -> dict[str, object]:
 FORMAT = ManifestFormat(
     name="feedbacks",
     fields=frozenset({"video_path", "feedbacks"}),
+    nested=frozenset({"feedbacks"}),
     needs=frozenset({"video", "answer"}),
     holds=frozenset({"video", "answer"}),
     recognises=lambda row: "feedbacks" in row,

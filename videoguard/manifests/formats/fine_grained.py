@@ -39,6 +39,7 @@ def _write(sample: Sample) -> dict[str, object]:
 FORMAT = ManifestFormat(
     name="fine_grained",
     fields=frozenset({"video_path", "labels", "labels_descriptive"}),
+    nested=frozenset({"labels"}),
     needs=frozenset({"video", "answer", "label"}),
     holds=frozenset({"video", "answer", "label"}),
     recognises=lambda row: "labels_descriptive" in row or {"video_path", "labels"} <= row.keys(),

@@ -33,6 +33,8 @@ class ManifestFormat:
     """The sample of a row, as yet without an id; None where a field was refused."""
     write: Callable[[Sample], dict[str, object]]
     """The row of a sample that has what the format needs."""
+    nested: frozenset[str] = frozenset()
+    """Those of its fields that hold a list or an object: in a cell of a table they are JSON."""
     question: str | None = None
     """What is asked where the format itself holds no question."""
 

@@ -133,6 +133,7 @@ def _recognises(row: Mapping[str, object]) -> bool:
 FORMAT = ManifestFormat(
     name="guard_clips",
     fields=frozenset({"full_video_path", "clip_video_paths", "clip_video_labels", _WHOLE, _CLIPS}),
+    nested=frozenset({"clip_video_paths", "clip_video_labels", _WHOLE, _CLIPS}),
     needs=frozenset({"video", "guard", "clips"}),
     holds=frozenset({"video", "answer", "label", "guard", "clips", "untimed labels"}),
     recognises=_recognises,

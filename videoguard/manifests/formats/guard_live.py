@@ -65,6 +65,7 @@ def _recognises(row: Mapping[str, object]) -> bool:
 FORMAT = ManifestFormat(
     name="guard_live",
     fields=frozenset({"path", "label", "segments"}),
+    nested=frozenset({"segments"}),
     needs=frozenset({"video", "guard"}),
     holds=frozenset({"video", "label", "guard"}),
     recognises=_recognises,

@@ -38,6 +38,7 @@ def _write(sample: Sample) -> dict[str, object]:
 FORMAT = ManifestFormat(
     name="instruction",
     fields=frozenset({"instruction", "input", "output", "history"}),
+    nested=frozenset({"history"}),
     needs=frozenset({"question", "answer"}),
     holds=frozenset({"question", "answer", "history"}),
     recognises=lambda row: "instruction" in row,

@@ -78,6 +78,7 @@ def _parts(content: object) -> object:
 FORMAT = ManifestFormat(
     name="messages",
     fields=frozenset({"messages"}),
+    nested=frozenset({"messages"}),
     needs=frozenset({"question", "answer"}),
     holds=frozenset({"video", "images", "question", "answer", "history", "system"}),
     recognises=lambda row: "messages" in row,

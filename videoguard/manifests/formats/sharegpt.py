@@ -60,6 +60,7 @@ def _recognises(row: Mapping[str, object]) -> bool:
 FORMAT = ManifestFormat(
     name="sharegpt",
     fields=frozenset({"messages", "conversations", "videos", "images"}),
+    nested=frozenset({"messages", "conversations", "videos", "images"}),
     needs=frozenset({"question", "answer"}),
     holds=frozenset({"video", "images", "question", "answer", "history", "system"}),
     recognises=_recognises,

@@ -1,7 +1,7 @@
 """Samples of every format, for property tests: as a reader would give them."""
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -30,23 +30,16 @@ SPLITS = st.sampled_from([None, "train", "validation", "test"])
 HISTORY = st.lists(st.builds(Exchange, TEXTS, TEXTS), max_size=2).map(tuple)
 
 
-def _sample(root: Path, **parts: st.SearchStrategy[object]) -> st.SearchStrategy[Sample]:
-    common = {"split": SPLITS, "fields": FIELDS, "system": st.none() | TEXTS}
-    return st.builds(Sample, **{"id": st.just(""), "root": st.just(root), **common, **parts})  # type: ignore[arg-type]
+def _sample(root: Path, **parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Sample]:
+    common: dict[str, st.SearchStrategy[Any]] = {"split": SPLITS, "fields": FIELDS, "system": st.none() | TEXTS}
+    return st.builds(Sample, **{"id": st.just(""), "root": st.just(root), **common, **parts})
 
 
-def _media(draw: Callable[..., object]) -> dict[str, object]:
-    kind = draw(st.sampled_from(["video", "images", "text"]))
-    if kind == "video":
-        return {"video": draw(FILES)}
-    return {"images": tuple(draw(st.lists(FILES, min_size=1, max_size=3)))} if kind == "images" else {}  # type: ignore[call-overload]
-
-
-@st.composite
-def _conversation(draw, root: Path) -> Sample:
-    sample = draw(_sample(root, question=TEXTS, answer=TEXTS, history=HISTORY, label=st.none() | TEXTS))
-    fields = {name: getattr(sample, name) for name in ("id", "root", "question", "answer", "history", "label", "system")}
-    return Sample(**fields, split=sample.split, fields=sample.fields, **_media(draw))  # type: ignore[arg-type]
+def _conversation(root: Path) -> st.SearchStrategy[Sample]:
+    """About a video, about images, or about neither."""
+    said = {"question": TEXTS, "answer": TEXTS, "history": HISTORY, "label": st.none() | TEXTS}
+    images = st.lists(FILES, min_size=1, max_size=3).map(tuple)
+    return _sample(root, **said, video=FILES) | _sample(root, **said, images=images) | _sample(root, **said)
 
 
 @st.composite
@@ -64,7 +57,7 @@ def _guarded(draw, root: Path, *, live: bool) -> Sample:
         )
         for place in range(draw(st.integers(0 if live else 1, 3)))
     )
-    return draw(
+    sample: Sample = draw(
         _sample(
             root,
             video=FILES,
@@ -74,6 +67,7 @@ def _guarded(draw, root: Path, *, live: bool) -> Sample:
             guard=st.just(GuardAnnotation(labels, segments, description)),
         )
     )
+    return sample
 
 
 def samples_of(name: str, root: Path) -> st.SearchStrategy[Sample]:

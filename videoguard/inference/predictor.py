@@ -60,7 +60,7 @@ class Predictor:
         values = {**fields, **({"question": question} if question else {})}
         # A question of one's own takes the place of the template, unless the template wants one.
         templates = trained if not question or trained.asks_for("question") else PromptTemplates(trained.system)
-        if templates.question is None and not question:
+        if trained.question is None and not question:
             raise UserError("no question is given: the model was trained on the questions of its manifest, so ask one")
         if lacking := templates.lacking(values):
             raise UserError(f"no value is given for {', '.join(lacking)}: the prompts of the training name it, so give one")

@@ -10,7 +10,7 @@ import time
 import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,11 +21,16 @@ _STOP_SECONDS = 15.0
 
 
 @contextmanager
-def prefect_server(state: Path, *, verbose: bool) -> Iterator[None]:
-    """Let Prefect, imported within the block, use a server; keep its files, and matplotlib's, in the state folder.
+def prefect_server(state: Path, *, verbose: bool, meanwhile: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Let Prefect, imported within the block or in `meanwhile`, use a server; keep its files in the state folder.
 
     The server is the one that `PREFECT_API_URL` or `prefect.toml` names, where it answers. Else one is started for the
     block alone; what it records stays in the database of the state folder. Variables that the user has set stay.
+
+    Args:
+        state: folder of the run; matplotlib's files go there too.
+        verbose: whether Prefect's log is shown.
+        meanwhile: called once while a temporary server starts, which takes seconds.
     """
     home = state.absolute() / "prefect"
     home.mkdir(parents=True, exist_ok=True)
@@ -43,13 +48,13 @@ def prefect_server(state: Path, *, verbose: bool) -> Iterator[None]:
         return
     port = _free_port()
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
-    with _temporary_server(port):
+    with _temporary_server(port, meanwhile):
         yield
         _hand_over_events()
 
 
 @contextmanager
-def _temporary_server(port: int) -> Iterator[None]:
+def _temporary_server(port: int, meanwhile: Callable[[], object]) -> Iterator[None]:
     server = subprocess.Popen(  # noqa: S603  the program's own module
         [sys.executable, "-m", "commands.prefect_server", str(port)],
         stdin=subprocess.PIPE,
@@ -59,6 +64,7 @@ def _temporary_server(port: int) -> Iterator[None]:
         start_new_session=True,
     )
     try:
+        meanwhile()
         _wait_until_ready(server, port)
         yield
     finally:

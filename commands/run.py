@@ -1,5 +1,6 @@
 """`video-guard run`: the flow `train-eval` in this process."""
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +34,10 @@ def run(
     check_inputs(config)
     # With --json the standard output holds nothing but the summary.
     console = Console(stderr=as_json)
-    with console.status("starting Prefect"), prefect_server(config.execution.state, verbose=verbose):
+    with (
+        console.status("starting Prefect"),
+        prefect_server(config.execution.state, verbose=verbose, meanwhile=lambda: import_module("flows.train_eval")),
+    ):
         from flows.train_eval import train_eval
 
         with RunDisplay(console):

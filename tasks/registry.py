@@ -34,10 +34,14 @@ def _registration(
 def _version_is_there(
     place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, adapter: Artifact
 ) -> bool:
-    """Whether MLflow still has the version: its database may have been deleted, or may be that of another machine."""
     found = place.find(_registration(place, config, base, dataset, adapter))
+    return found is not None and _has_version(place, config, found)
+
+
+def _has_version(place: Workplace, config: RunConfig, registered: Artifact) -> bool:
+    """Whether MLflow still has the version: its database may have been deleted, or may be that of another machine."""
     uri = config.registry.uri(place.state)
-    return found is not None and version_exists(uri, str(found.facts["model"]), str(found.facts["version"]))
+    return version_exists(uri, str(registered.facts["model"]), str(registered.facts["version"]))
 
 
 @task(
@@ -72,8 +76,11 @@ def register_adapter_task(
         reply = call("videoguard.registry", request, RegistrationReply, threads=1, timeout_s=HOUR)
         draft.facts = {"model": config.registry.registered_model, **reply.model_dump(mode="json")}
 
-    again = not _version_is_there(place, config, base, dataset, adapter)
-    return place.make(_registration(place, config, base, dataset, adapter), fill, again=again)
+    return place.make(
+        _registration(place, config, base, dataset, adapter),
+        fill,
+        is_usable=lambda registered: _has_version(place, config, registered),
+    )
 
 
 def _publication(

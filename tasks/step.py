@@ -65,11 +65,17 @@ class Workplace(BaseModel):
             return None
         return found
 
-    def make(self, provenance: Provenance, fill: Callable[[Draft], None], *, again: bool = False) -> Artifact:
-        """The artifact of `provenance`: the stored one, else, or where it has to be made `again`, one that `fill` writes."""
+    def make(
+        self,
+        provenance: Provenance,
+        fill: Callable[[Draft], None],
+        *,
+        is_usable: Callable[[Artifact], bool] = lambda artifact: True,
+    ) -> Artifact:
+        """The artifact of `provenance`: the stored one where it `is_usable`, else one that `fill` writes."""
         with self.store.lock(provenance):
-            found = None if again else self.find(provenance)
-            if found is None:
+            found = self.find(provenance)
+            if found is None or not is_usable(found):
                 with self.store.draft(provenance) as draft:
                     fill(draft)
                 found = self.store.find(provenance)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from videoguard.errors import UserError
+from videoguard.errors import UnavailableError, UserError
 from videoguard.subprocesses import Emit, call, end_with_parent, serve
 
 
@@ -55,6 +55,10 @@ def _chatter(wanted: Wanted, emit: Emit) -> None:
 
 def _refuse(wanted: Wanted, emit: Emit) -> None:
     raise UserError(wanted.text)
+
+
+def _miss(wanted: Wanted, emit: Emit) -> None:
+    raise UnavailableError(wanted.text)
 
 
 def _crash(wanted: Wanted, emit: Emit) -> None:

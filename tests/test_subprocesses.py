@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from videoguard.errors import UserError
+from videoguard.errors import UnavailableError, UserError
 from videoguard.subprocesses import ProcessFailedError, call
 
 PATIENCE_S = 20.0
@@ -77,6 +77,12 @@ def test_a_refusal_crosses_as_a_user_error():
     with pytest.raises(UserError) as refused:
         ask("refuse", text="manifest list.json: 2 problems\n  - one\n  - two")
     assert str(refused.value) == "manifest list.json: 2 problems\n  - one\n  - two"
+
+
+def test_a_service_that_does_not_answer_crosses_as_such():
+    with pytest.raises(UnavailableError) as fault:
+        ask("miss", text="MLflow does not answer")
+    assert str(fault.value) == "MLflow does not answer"
 
 
 def test_a_crash_tells_the_end_of_the_output():

@@ -184,7 +184,9 @@ class Workspace:
         return outcome
 
     def artifacts(self, step: str) -> list[Path]:
-        return sorted(path.parent for path in (self.store / step).glob("[!.]*/artifact.json"))
+        """Folders of the artifacts of a step, oldest first."""
+        records = (self.store / step).glob("[!.]*/artifact.json")
+        return [path.parent for path in sorted(records, key=lambda path: json.loads(path.read_text())["created"])]
 
 
 def kill_group(process: "subprocess.Popen[str]") -> None:

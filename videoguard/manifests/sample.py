@@ -79,6 +79,8 @@ class Sample:
     @property
     def media(self) -> tuple[str, ...]:
         """Names of every file that the sample shows, each once."""
+        if self.guard is None and not self.images:
+            return () if self.video is None else (self.video,)
         clips = self.guard.segments if self.guard is not None else ()
         names = (self.video, *self.images, *(clip.video for clip in clips))
         return tuple(dict.fromkeys(name for name in names if name is not None))

@@ -6,6 +6,7 @@ import sys
 import typer
 
 from commands.artifacts import app as artifacts
+from commands.data import app as data
 from commands.doctor import doctor
 from commands.run import run
 from videoguard.errors import UnavailableError, UserError
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(doctor)
+app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")
 
 

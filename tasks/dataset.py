@@ -16,7 +16,7 @@ def _provenance(
 ) -> Provenance:
     return Provenance(
         step="dataset",
-        code=digest_source(["dataset", "manifests/labels.py"]),
+        code=digest_source(["dataset", "manifests/labels.py", "manifests/sample.py"]),
         settings={**rule.model_dump(mode="json"), "seed": seed},
         inputs={"manifest": manifest.digest, "frames": frames.digest},
         parents=(manifest, *frames.artifacts),

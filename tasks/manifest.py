@@ -8,16 +8,18 @@ from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import DataSection
-from videoguard.digests import digest_file, digest_source
+from videoguard.digests import digest_source
 from videoguard.exercises.generate import generate_exercise_videos
 from videoguard.manifests.listing import Listing, make_listing, read_listing, stamp_files, write_listing
-from videoguard.manifests.reading import read_manifest
+from videoguard.manifests.reading import ManifestReading, default_media_root, read_manifest
+from videoguard.manifests.sample import video_paths
+from videoguard.manifests.trainable import keep_trainable
 from videoguard.progress import Progress, tell
 
 
 def media_root(data: DataSection) -> Path:
     """Folder that the manifest's video paths are relative to."""
-    return data.media_root if data.media_root is not None else data.manifest.parent
+    return data.media_root if data.media_root is not None else default_media_root(data.manifest)
 
 
 def listing_of(place: Workplace, data: DataSection, manifest: Artifact) -> Listing:
@@ -38,15 +40,19 @@ def make_videos(data: DataSection, seed: int, workers: int) -> None:
         )
 
 
+def _read(data: DataSection) -> ManifestReading:
+    return keep_trainable(read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside), data.manifest)
+
+
 def _provenance(place: Workplace, data: DataSection) -> Provenance:
-    reading = read_manifest(data.manifest, data.media_root)
+    reading = _read(data)
     return Provenance(
         step="manifest",
         code=digest_source(["manifests"]),
-        settings={"media_root": str(media_root(data).absolute())},
+        settings={"media_root": str(media_root(data).absolute()), "allow_outside": data.allow_outside},
         inputs={
-            "manifest": digest_file(data.manifest),
-            "media": stamp_files(sorted({sample.path for sample in reading.samples})),
+            "manifest": reading.digest,
+            "media": stamp_files(sorted(video_paths(reading.samples).values())),
         },
     )
 
@@ -56,7 +62,7 @@ def read_listing_task(place: Workplace, data: DataSection) -> Artifact:
     """Read the manifest and digest its videos."""
 
     def fill(draft: Draft) -> None:
-        reading = read_manifest(data.manifest, data.media_root)
+        reading = _read(data)
         listing = make_listing(reading.samples, reading.problems, reading.format)
         write_listing(listing, draft.folder)
         draft.facts = {"samples": len(listing.samples), "videos": len(listing.media_digests), "problems": listing.problems}

@@ -13,7 +13,7 @@ import pytest
 
 from videoguard.config import FramesSection, LoraSection, TinyModel, TrainingSection
 from videoguard.digests import digest_file
-from videoguard.manifests.sample import Sample
+from videoguard.manifests.sample import Sample, video_paths
 
 if TYPE_CHECKING:
     from videoguard.frames.store import FrameStore
@@ -72,8 +72,9 @@ def small_set(tmp_path_factory) -> SmallSet:
     )
     samples = read_manifest(manifest).samples
     rule = FramesSection(count=4, max_side=64, shards=2)
-    digests = {sample.video: digest_file(sample.path) for sample in samples}
-    media = {digests[sample.video]: sample.path for sample in samples}
+    paths = video_paths(samples)
+    digests = {video: digest_file(path) for video, path in paths.items()}
+    media = {digests[video]: path for video, path in paths.items()}
     how = FrameRule(rule.count, rule.max_side, rule.codec, rule.jpeg_quality)
     parts = assign_shards(sorted(media), rule.shards)
     shards = tuple(folder / f"shard-{part}" for part in parts)

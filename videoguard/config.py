@@ -39,9 +39,12 @@ class DataSection(Section):
     """Where the videos and the wanted answers are."""
 
     manifest: Path
-    """List of videos with their questions and wanted answers (conversations form, JSON)."""
+    """List of videos with their questions and wanted answers: a file in any format of docs/data.md, a folder that `datasets`
+    saved, or `owner/data-set` of the Hugging Face hub."""
     media_root: Path | None = None
     """Folder that the video paths of the manifest are relative to; the manifest's own folder when absent."""
+    allow_outside: bool = False
+    """Let the manifest name videos outside `media_root`, by absolute paths or `..`."""
     synthetic: SyntheticVideos | None = None
     """Make these videos, and the manifest, before the run."""
 
@@ -74,10 +77,16 @@ class DatasetSection(Section):
     """Share of source videos that choose the best adapter."""
     test: Fraction = 0.2
     """Share of source videos that are held out for the evaluation."""
+    group_by: str = "video"
+    """What must not stand in two splits: `video`, the content of the video file, or a field of the manifest such as
+    `subject`, whose videos then stay together."""
+    stratify: bool = True
+    """Give every split some of each label that has enough groups for it."""
     system_prompt: str | None = None
-    """System message put before every conversation."""
+    """System message put before every conversation in place of the manifest's own. `{label}`, `{question}`, `{system}`,
+    `{video}` and `{any field of the manifest}` are filled in; `{{label}}` stands for `{label}`."""
     question: str | None = None
-    """Question asked of every video in place of the manifest's own."""
+    """Question asked of every video in place of the manifest's own; filled in likewise."""
 
     @model_validator(mode="after")
     def _leave_some_for_training(self) -> "DatasetSection":

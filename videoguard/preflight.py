@@ -1,7 +1,10 @@
 """Looking at everything that the user gave before any expensive step."""
 
 from videoguard.config import RunConfig
+from videoguard.dataset.messages import PromptTemplates
+from videoguard.dataset.requirements import require_fields
 from videoguard.manifests.reading import read_manifest
+from videoguard.manifests.trainable import keep_trainable
 from videoguard.models.base import check_base
 
 
@@ -12,6 +15,9 @@ def check_inputs(config: RunConfig) -> None:
         UserError: naming the file or model, and the rule.
     """
     if config.data.synthetic is None:
-        read_manifest(config.data.manifest, config.data.media_root)
+        data, rule = config.data, config.dataset
+        reading = read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside)
+        templates = PromptTemplates(rule.system_prompt, rule.question)
+        require_fields(keep_trainable(reading, data.manifest).samples, rule.group_by, templates)
     if config.model.base is not None:
         check_base(config.model.base, config.model.revision)

@@ -67,7 +67,7 @@ def project(tmp_path) -> Path:
         (["training.epochs"], "error: --set training.epochs: it must read section.key=value, such as training.epochs=2"),
         (
             ["data.manifest=data/gone.json"],
-            "error: manifest data/gone.json does not exist: data.manifest must name a JSON file",
+            "error: manifest data/gone.json does not exist: data.manifest must name a file, a folder that `datasets` saved",
         ),
         (["data.media_root=gone"], "error: data.media_root gone is not a folder"),
         (
@@ -97,7 +97,7 @@ def test_a_mistake_is_told_in_one_line_before_any_work(overrides, said, video_gu
     ("manifest", "said"),
     [
         ("cut_off.json", "is cut off at line"),
-        ("empty.json", "is empty: it must hold a JSON list of rows"),
+        ("empty.json", "is empty: it must hold a list of rows"),
         ("empty_list.json", "is an empty list: it must have at least one row"),
         ("latin1.json", "is not UTF-8"),
         ("not_a_list.json", "it must be a list of rows"),

@@ -14,12 +14,20 @@ from videoguard.errors import UserError
 from videoguard.manifests.sample import Sample
 
 
-def sample(name: str, answer: str = "squat - good", split: Split | None = None, id_: str | None = None) -> Sample:
-    return Sample(id=id_ or name, video=name, path=Path(name), question="Which exercise?", answer=answer, split=split)
+def sample(
+    name: str,
+    answer: str = "squat - good",
+    split: Split | None = None,
+    id_: str | None = None,
+    fields: dict[str, str] | None = None,
+) -> Sample:
+    return Sample(
+        id=id_ or name, root=Path(), video=name, question="Which exercise?", answer=answer, split=split, fields=fields or {}
+    )
 
 
 def digests(samples: list[Sample]) -> dict[str, str]:
-    return {sample.video: hashlib.sha256(sample.video.encode()).hexdigest() for sample in samples}
+    return {str(sample.video): hashlib.sha256(str(sample.video).encode()).hexdigest() for sample in samples}
 
 
 def build(folder: Path, samples: list[Sample], media: dict[str, str] | None = None, **changes: Any) -> dict[str, int]:
@@ -145,3 +153,48 @@ def test_a_test_share_of_nothing_is_refused(samples, tmp_path):
 def test_a_manifest_that_is_all_test_leaves_nothing_to_train_on(tmp_path):
     with pytest.raises(UserError, match="split train is empty"):
         build(tmp_path / "set", [sample(f"{number}.mp4", split="test") for number in range(3)])
+
+
+def test_the_videos_of_one_subject_are_in_one_split(tmp_path):
+    samples = [sample(f"{number:02}.mp4", fields={"subject": f"p{number % 10}"}) for number in range(40)]
+    build(tmp_path / "set", samples, group_by="subject")
+    subjects = {split: {int(row["id"][:2]) % 10 for row in found} for split, found in rows(tmp_path / "set").items()}
+    assert sum(map(len, subjects.values())) == 10
+    assert all(int(row["group"][:8], 16) >= 0 for found in rows(tmp_path / "set").values() for row in found)
+
+
+def test_a_subject_in_two_given_splits_is_refused(tmp_path):
+    samples = [sample(f"{n}.mp4", split=split, fields={"subject": "p1"}) for n, split in enumerate(("train", "test"))]  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"splits overlap: subject p1 is in test \(1.mp4\), train \(0.mp4\)"):
+        build(tmp_path / "set", samples, group_by="subject")
+
+
+def test_too_few_subjects_are_told_as_such(tmp_path):
+    samples = [sample(f"{number}.mp4", fields={"subject": "p1"}) for number in range(5)]
+    with pytest.raises(
+        UserError, match=r"split train is empty: 5 usable samples of 1 distinct values of subject are too few"
+    ):
+        build(tmp_path / "set", samples, group_by="subject")
+
+
+def test_every_label_is_tested_where_there_is_enough_of_it(tmp_path):
+    answers = ["squat - good"] * 30 + ["lunge - good"] * 8
+    samples = [sample(f"{number:02}.mp4", answer) for number, answer in enumerate(answers)]
+    for seed in range(12):
+        build(tmp_path / f"{seed}", samples, seed=seed)
+        assert {row["label"] for row in rows(tmp_path / f"{seed}")["test"]} == {"squat", "lunge"}
+
+
+def test_prompts_are_templates(tmp_path):
+    samples = [sample(f"{number}.mp4", fields={"subject": f"p{number}"}) for number in range(6)]
+    build(tmp_path / "set", samples, system_prompt="You coach {subject}.", question="{question} Be {{brief}}.")
+    row = rows(tmp_path / "set")["train"][0]
+    assert row["question"] == "Which exercise? Be {brief}."
+    assert messages_of(row)[0]["content"][0]["text"] == f"You coach p{row['id'][0]}."
+    assert messages_of(row)[1]["content"][1]["text"] == row["question"]
+
+
+def test_a_prompt_that_names_no_field_is_refused(samples, tmp_path):
+    with pytest.raises(UserError, match=r"no value for {subject} in 40 of 40 samples"):
+        build(tmp_path / "set", samples, question="{subject}?")
+    assert not (tmp_path / "set").exists()

@@ -100,3 +100,62 @@ def test_every_overlap_is_named():
     lines = str(refused.value).splitlines()
     assert lines[0] == "splits overlap: 2 problems"
     assert "train (b1), validation (b2)" in lines[2]
+
+
+LABELLED = st.dictionaries(st.text(max_size=4), st.integers(0, 40), min_size=1, max_size=5)
+
+
+def labelled_groups(numbers: dict[str, int]) -> dict[str, str]:
+    """Label by group, as many groups of each label as told."""
+    return {f"{label}-{index}": label for label, number in numbers.items() for index in range(number)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(LABELLED, SEEDS, SHARES, st.randoms(use_true_random=False))
+def test_every_label_is_in_every_split_that_it_is_entitled_to(numbers, seed, shares, chance):
+    validation, test = shares
+    labels = labelled_groups(numbers)
+    assigned = assign_splits(labels, validation=validation, test=test, seed=seed, labels=labels)
+    for label, number in numbers.items():
+        taken = Counter(assigned[group] for group in labels if labels[group] == label)
+        if (1 - validation - test) * number >= 1 and number > 1:
+            assert taken["train"] > 0
+        # With two groups of training left to give from, each share that comes to a whole group is met.
+        if number >= 5 and validation * number >= 1 and test * number >= 1 and (1 - validation - test) * number >= 3:
+            assert taken["validation"] > 0
+            assert taken["test"] > 0
+    mixed = list(labels)
+    chance.shuffle(mixed)
+    assert assign_splits(mixed, validation=validation, test=test, seed=seed, labels=labels) == assigned
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(30, 80), st.integers(0, 60), SEEDS)
+def test_groups_of_one_label_move_none_of_another(number, added, seed):
+    before = labelled_groups({"squat": number, "lunge": 40})
+    after = labelled_groups({"squat": number + added, "lunge": 40})
+    first, second = (assign_splits(labels, validation=0.1, test=0.2, seed=seed, labels=labels) for labels in (before, after))
+    assert all(first[group] == second[group] for group in before if before[group] == "lunge")
+    # Within the label at most one group for each split had been put there because it was empty.
+    assert sum(first[group] != second[group] for group in before) <= 2
+
+
+def test_a_rare_label_is_not_left_out_by_chance():
+    labels = labelled_groups({"common": 300, "rare": 10})
+    for seed in range(40):
+        assigned = assign_splits(labels, validation=0.1, test=0.1, seed=seed, labels=labels)
+        rare = Counter(assigned[group] for group in labels if labels[group] == "rare")
+        assert rare["test"] >= 1
+        assert rare["validation"] >= 1
+        assert rare["train"] >= 1
+
+
+def test_labels_of_single_groups_leave_the_shares_as_they_are():
+    labels = {str(number): str(number) for number in range(1000)}
+    stratified = assign_splits(labels, validation=0.1, test=0.2, seed=0, labels=labels)
+    assert stratified == assign_splits(labels, validation=0.1, test=0.2, seed=0)
+
+
+def test_an_overlap_is_told_by_what_is_grouped():
+    with pytest.raises(UserError, match=r"splits overlap: subject p7 is in test \(b\), train \(a\)"):
+        given_splits({"digest": [("a", "train"), ("b", "test")]}, {"digest": "subject p7"})

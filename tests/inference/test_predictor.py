@@ -52,6 +52,20 @@ def test_the_one_question_of_the_training_is_asked_where_none_is_given(predictor
     assert knowing.predict([path], max_new_tokens=8) == predictor.predict([path], question, max_new_tokens=8)
 
 
+def test_the_templates_of_the_training_are_filled(predictor, small_set):
+    path = small_set.samples[0].path
+    record = predictor._record.model_copy(
+        update={"question": "{question} Subject {subject}.", "system_prompt": "Coach {subject}."}
+    )
+    templated = Predictor(predictor._engine, predictor._preprocessor, record)
+    plain = predictor._record.model_copy(update={"system_prompt": "Coach 7."})
+    filled = Predictor(predictor._engine, predictor._preprocessor, plain)
+    answers = templated.predict([path], "Which?", max_new_tokens=8, fields={"subject": 7})
+    assert answers == filled.predict([path], "Which? Subject 7.", max_new_tokens=8)
+    with pytest.raises(UserError, match="no value is given for question, subject: the prompts of the training name it"):
+        templated.predict([path])
+
+
 def test_another_base_is_refused_with_both_digests(trained, tiny_base, tmp_path):
     for file in tiny_base.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())

@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from videoguard.manifests.listing import make_listing, read_listing, stamp_files, write_listing
-from videoguard.manifests.sample import RowProblem, Sample
+from videoguard.manifests.sample import Exchange, GuardAnnotation, RowProblem, Sample, Segment
 
 
 def samples_in(folder: Path) -> list[Sample]:
     return [
-        Sample("b.mp4#1", "b.mp4", folder / "b.mp4", "Which – exercise?", "squat 好", "test"),
-        Sample("b.mp4#2", "b.mp4", folder / "b.mp4", "How?", "well", "test"),
-        Sample("gone.mp4", "gone.mp4", folder / "gone.mp4", "Which?", "lunge"),
-        Sample("a/a.mp4", "a/a.mp4", folder / "a/a.mp4", "Which?", ""),
+        Sample("b.mp4#1", folder, "Which – exercise?", "squat 好", "b.mp4", split="test", fields={"subject": 7, "day": "x"}),
+        Sample("b.mp4#2", folder, "How?", "well", "b.mp4", split="test", history=(Exchange("Which?", "squat"),)),
+        Sample("gone.mp4", folder, "Which?", "lunge", "gone.mp4", label="lunge", system="Be brief."),
+        Sample(
+            "a/a.mp4", folder, "Watch.", "<response>", "a/a.mp4", guard=GuardAnnotation(("C3",), (Segment(("C3",), 0.5, 2),))
+        ),
     ]
 
 

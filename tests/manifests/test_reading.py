@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from videoguard.errors import UserError
 from videoguard.manifests.reading import ManifestReading, read_manifest
-from videoguard.manifests.sample import RowProblem, Sample
+from videoguard.manifests.sample import Exchange, RowProblem, Sample
 
 
 def conversation(video: object = "a.mp4", question: object = "q", answer: object = "a", **more: object) -> dict[str, object]:
@@ -42,7 +42,7 @@ def test_conversations_form(shared):
     assert reading.samples[2] == Sample(
         id="clips/cooking.avi",
         video="clips/cooking.avi",
-        path=root / "clips/cooking.avi",
+        root=root,
         question="What is happening in this video?",
         answer="cooking - a woman fries diced carrot and onion in a pan.",
     )
@@ -74,7 +74,7 @@ def test_byte_order_mark_and_carriage_returns_are_read(shared):
 def test_good_rows_survive_bad_ones(shared):
     reading = read_manifest(shared / "data/broken/mixed_rows.json", shared / "data")
 
-    assert [sample.answer[:10] for sample in reading.samples] == ["plank - th", "=1+1", "a\x00b\x07c", "word word "]
+    assert [str(sample.answer)[:10] for sample in reading.samples] == ["plank - th", "=1+1", "a\x00b\x07c", "word word "]
     assert [(problem.row, problem.field) for problem in reading.problems] == [
         (1, "video"),
         (2, "conversations"),
@@ -85,21 +85,23 @@ def test_good_rows_survive_bad_ones(shared):
         (6, "video"),
         (7, "row"),
     ]
-    assert str(reading.problems[0]) == "row 1, video: is '../../../etc/passwd': it must not leave the media root"
-    assert str(reading.problems[-1]) == "row 7, row: repeats row 0: video, question and answer are the same"
+    assert str(reading.problems[0]) == (
+        "row 1, video: is '../../../etc/passwd': it must not leave the media root, or data.allow_outside must be true"
+    )
+    assert str(reading.problems[-1]) == "row 7, row: repeats row 0: media, question and answer are the same"
 
 
 @pytest.mark.parametrize(
     ("file", "message"),
     [
         ("cut_off.json", r"cut_off\.json is cut off at line 1, column 701: the JSON list does not end"),
-        ("empty.json", r"empty\.json is empty: it must hold a JSON list of rows"),
+        ("empty.json", r"empty\.json is empty: it must hold a list of rows"),
         ("empty_list.json", r"empty_list\.json is an empty list: it must have at least one row"),
         ("latin1.json", r"latin1\.json is not UTF-8 \(line 1, byte 0xe9; it may be Latin-1"),
         ("not_a_list.json", r"not_a_list\.json holds 'hello': it must be a list of rows"),
         ("messages_wrong_roles.json", r"none of its 2 rows can be read"),
         ("absent.json", r"absent\.json does not exist"),
-        (".", r"cannot be read: Is a directory"),
+        (".", r"broken is a folder without dataset_dict\.json or state\.json: it must be a manifest file"),
     ],
 )
 def test_a_file_that_is_no_manifest_is_refused(shared, file, message):
@@ -113,10 +115,9 @@ def test_a_file_that_is_no_manifest_is_refused(shared, file, message):
         (b'[{"video": "a.mp4",}]', "not JSON at line 1, column 20"),
         (b'[\n {"video": nope}\n]', "not JSON at line 2, column 12: Expecting value"),
         (b'[\n {"video": "a.mp4"},\n', "cut off at line 2, column 21"),
-        (
-            b'{"video": "a.mp4"}\n{"video": "b.mp4"}\n',
-            "not JSON at line 2, column 1: Extra data; JSON Lines are not read yet",
-        ),
+        (b'[{"video": "a.mp4"}] []', "not JSON at line 1, column 22: Extra data"),
+        (b'[{"frames": 1' + b"0" * 5000 + b"}]", "cannot be read: Exceeds the limit"),
+        (b'{"video": "a.mp4"}\n{"video": "b.mp4"}\n', "none of its 2 rows can be read"),
         ('[{"video": "é"}]'.encode("utf-16"), "may be UTF-16"),
         (b" \n\n", "is empty"),
         (b"[" * 100_000, "nested too deeply"),
@@ -146,7 +147,7 @@ def test_a_media_root_that_is_no_folder_is_refused(tmp_path):
         (conversation(video="a/../../b.mp4"), "video", "must not leave the media root"),
         (conversation(video="a\0.mp4"), "video", "null character"),
         (conversation(video="a" * 256), "video", "longer than the path of a file can be"),
-        ({"video": "a.mp4", "labels": []}, "conversations", "this one has video, labels"),
+        ({"video": "a.mp4", "labels": []}, "conversations", "is None: it must be a list of a human turn"),
         ({"video": "a.mp4", "conversations": []}, "conversations", "must be a list of a human turn and a gpt turn"),
         ({"video": "a.mp4", "conversations": ["q", "a"]}, "conversations", "has turns from none, none"),
         (conversation(question=None), "conversations[0].value", "is missing"),
@@ -164,10 +165,11 @@ def test_a_bad_row_is_named_by_field_and_rule(tmp_path, row, field, rule):
     assert rule in problem.problem
 
 
-def test_a_conversation_of_two_exchanges_is_named_and_not_cut(tmp_path):
-    row = conversation()
-    row["conversations"] = [*row["conversations"], *row["conversations"]]  # type: ignore[misc]
-    assert only_problem(tmp_path, row).problem.startswith("has 2 exchanges: more than one is not read yet")
+def test_the_earlier_exchanges_of_a_conversation_are_its_history(tmp_path):
+    turns = [*conversation(question="one", answer="1")["conversations"], *conversation(question="two")["conversations"]]  # type: ignore[misc]
+    sample = read(tmp_path, {"video": "a.mp4", "conversations": turns}).samples[0]
+    assert sample.history == (Exchange("one", "1"),)
+    assert (sample.question, sample.answer) == ("two", "a")
 
 
 def test_every_problem_of_a_row_is_told(tmp_path):

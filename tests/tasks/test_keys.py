@@ -125,6 +125,8 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         ({"dataset__test": 0.3}, {"dataset"}),
         ({"dataset__system_prompt": "Be brief."}, {"dataset", "training"}),
         ({"dataset__question": "Which?"}, {"dataset", "training"}),
+        ({"dataset__group_by": "subject"}, {"dataset"}),
+        ({"dataset__stratify": False}, {"dataset"}),
         ({"model": {"tiny": {"layers": 1}}}, {"base"}),
         ({"model": {"tiny": {}, "dtype": "bfloat16"}}, {"training", "inference"}),
         ({"training__epochs": 2}, {"training"}),

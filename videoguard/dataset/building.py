@@ -1,15 +1,16 @@
 """Samples and stored frames in; a `datasets` folder of train, validation and test rows out."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from datasets import Dataset, DatasetDict, Features, List, Value, disable_progress_bars, load_from_disk
 
-from videoguard.dataset.messages import Message, conversation
+from videoguard.dataset.grouping import BY_VIDEO, Group, group_samples
+from videoguard.dataset.messages import Message, PromptTemplates, conversation, prompt_values
+from videoguard.dataset.requirements import require_fields
 from videoguard.dataset.splits import SPLITS, Split, assign_splits, given_splits
 from videoguard.errors import UserError
-from videoguard.manifests.labels import exercise_name
+from videoguard.manifests.labels import label_of
 from videoguard.manifests.sample import Sample
 
 _PART = {"type": Value("string"), "text": Value("string")}
@@ -36,32 +37,42 @@ def build_dataset(
     system_prompt: str | None,
     question: str | None,
     folder: Path,
+    group_by: str = BY_VIDEO,
+    stratify: bool = True,
 ) -> dict[str, int]:
     """Write the rows of every split to `folder`, return their numbers by split.
 
     Args:
-        samples: the manifest's samples; those whose video has no digest (quarantined) are left out.
-        media_digests: content digest by video name. It is the group: the same content under two names is one video.
+        samples: the manifest's samples, with wanted answers; those whose video has no digest (quarantined) are left out.
+        media_digests: content digest by video name.
         validation: share of the groups that choose the best adapter.
         test: share of the groups that are held out.
         seed: of the assignment to splits.
-        system_prompt: message put before every conversation.
-        question: asked in place of every sample's own.
+        system_prompt: template of the message put before every conversation, in place of a sample's own.
+        question: template of what is asked, in place of every sample's own.
         folder: must not exist or be empty.
+        group_by: `video` (its content), or a field of the manifest: what must not stand in two splits.
+        stratify: whether every split gets some of each label that has enough groups.
 
     Raises:
-        UserError: the given splits overlap, or one of train and test is left without rows.
+        UserError: samples lack a field that splits or prompts need, the given splits overlap, or one of train and test is
+            left without rows.
     """
     kept = [sample for sample in samples if sample.video in media_digests]
-    splits = _splits(kept, media_digests, validation=validation, test=test, seed=seed)
+    templates = PromptTemplates(system_prompt, question)
+    require_fields(kept, group_by, templates)
+    groups = group_samples(kept, media_digests, group_by)
+    splits = _splits(groups, validation=validation, test=test, seed=seed, stratify=stratify)
     rows: dict[Split, list[dict[str, object]]] = {split: [] for split in SPLITS}
+    group_of = {sample.id: group.name for group in groups for sample in group.samples}
     for sample in sorted(kept, key=lambda sample: sample.id):
-        group = media_digests[sample.video]
-        rows[splits[group]].append(_row(sample, group, question or sample.question, system_prompt))
+        group = group_of[sample.id]
+        rows[splits[group]].append(_row(sample, group, templates))
     for split in ("train", "test"):
         if not rows[split]:
+            grouped = "videos" if group_by == BY_VIDEO else f"values of {group_by}"
             raise UserError(
-                f"split {split} is empty: {len(kept)} usable samples of {len(set(splits))} distinct videos are too few for "
+                f"split {split} is empty: {len(kept)} usable samples of {len(groups)} distinct {grouped} are too few for "
                 f"dataset.validation={validation} and dataset.test={test}"
             )
     disable_progress_bars()
@@ -81,21 +92,21 @@ def messages_of(row: Mapping[str, list[Message]]) -> list[Message]:
     return row["messages"]
 
 
-def _splits(
-    samples: Sequence[Sample], media_digests: Mapping[str, str], *, validation: float, test: float, seed: int
-) -> dict[str, Split]:
-    members: dict[str, list[tuple[str, Split | None]]] = defaultdict(list)
-    for sample in samples:
-        members[media_digests[sample.video]].append((sample.id, sample.split))
-    given = given_splits(members)
-    free = [group for group in members if group not in given]
+def _splits(groups: Sequence[Group], *, validation: float, test: float, seed: int, stratify: bool) -> dict[str, Split]:
+    given = given_splits(
+        {group.name: [(sample.id, sample.split) for sample in group.samples] for group in groups},
+        {group.name: group.description for group in groups},
+    )
+    free = [group for group in groups if group.name not in given]
+    labels = {group.name: group.label for group in free} if stratify else {}
     # A manifest that names its own test or validation split wants no other.
     taken = set(given.values())
     assigned = assign_splits(
-        free,
+        (group.name for group in free),
         validation=0.0 if "validation" in taken else validation,
         test=0.0 if "test" in taken else test,
         seed=seed,
+        labels={name: label for name, label in labels.items() if label is not None},
     )
     return assigned | given
 
@@ -105,13 +116,14 @@ def _table(rows: Sequence[Mapping[str, object]]) -> Dataset:
     return Dataset.from_dict({name: [row[name] for row in rows] for name in _FEATURES}, features=_FEATURES)
 
 
-def _row(sample: Sample, group: str, question: str, system_prompt: str | None) -> dict[str, object]:
+def _row(sample: Sample, group: str, templates: PromptTemplates) -> dict[str, object]:
+    prompt = templates.fill(prompt_values(sample))
     return {
         "id": sample.id,
         "video": sample.video,
         "group": group,
-        "label": exercise_name(sample.answer),
-        "question": question,
+        "label": label_of(sample),
+        "question": prompt.question,
         "answer": sample.answer,
-        "messages": conversation(question, sample.answer, system_prompt),
+        "messages": conversation(prompt.question, sample.answer, prompt.system, sample.history),
     }

@@ -1,38 +1,56 @@
 """Splits by group: stable under a seed, under reordering and under added groups, and free of leaks."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 from videoguard.errors import refuse_all
+from videoguard.manifests.sample import Split as Split
 
-Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
-def assign_splits(groups: Iterable[str], *, validation: float, test: float, seed: int) -> dict[str, Split]:
+def assign_splits(
+    groups: Iterable[str], *, validation: float, test: float, seed: int, labels: Mapping[str, str] | None = None
+) -> dict[str, Split]:
     """A split for every distinct group.
 
     Each group falls where a hash of the seed and its own name puts it, so that an added or removed group moves no other.
-    Where a split with a positive share comes out empty (few groups), it takes the group whose hash is nearest to it, as
-    long as the training split keeps one.
+    This stratifies on average only: no rule that looks at the other groups as well could leave them all in place. So that
+    no label is left out by chance, a label that is entitled to a whole group of a split and has none there gives the one
+    whose hash is nearest; such a group may move when groups of its own label are added. In the same way a split that is
+    empty altogether takes the nearest group, as long as the training keeps one.
+
+    Args:
+        groups: names.
+        validation: share of the groups that choose the best adapter.
+        test: share of the groups that are held out.
+        seed: of the hash.
+        labels: label by group, to stratify by; groups without one are left where they fall.
     """
     places = {group: _place(group, seed) for group in groups}
     assigned = {group: _split_at(place, validation, test) for group, place in places.items()}
-    wanted: tuple[tuple[Split, float, float], ...] = (("test", test, 0.0), ("validation", validation, test))
-    for split, share, start in wanted:
-        trained = [group for group, taken in assigned.items() if taken == "train"]
-        if share > 0 and split not in assigned.values() and len(trained) > 1:
-            nearest = min(trained, key=lambda group: (abs(places[group] - start - share), group))
-            assigned[nearest] = split
+    strata: dict[str, list[str]] = defaultdict(list)
+    for group in places:
+        if labels is not None and group in labels:
+            strata[labels[group]].append(group)
+    for members in strata.values():
+        stratum = {group: assigned[group] for group in members}
+        _keep_one_in_training(stratum, places, validation + test)
+        _fill_empty(stratum, places, validation, test, least=1.0)
+        assigned |= stratum
+    _fill_empty(assigned, places, validation, test, least=0.0)
     return assigned
 
 
-def given_splits(splits_by_group: Mapping[str, Sequence[tuple[str, Split | None]]]) -> dict[str, Split]:
+def given_splits(
+    splits_by_group: Mapping[str, Sequence[tuple[str, Split | None]]], descriptions: Mapping[str, str] | None = None
+) -> dict[str, Split]:
     """The split that the manifest gives to each group that has one.
 
     Args:
         splits_by_group: for each group, its samples' ids with the split that the manifest assigns (None for none).
+        descriptions: how a message names each group; as one source video when None.
 
     Raises:
         UserError: a group stands in more than one split, which would leak test videos into the training.
@@ -43,11 +61,30 @@ def given_splits(splits_by_group: Mapping[str, Sequence[tuple[str, Split | None]
         named = {split: sample for sample, split in members if split is not None}
         if len(named) > 1:
             places = ", ".join(f"{split} ({sample})" for split, sample in sorted(named.items()))
-            overlaps.append(f"one source video is in {places}: give all its samples the same split")
+            group_name = descriptions[group] if descriptions is not None else "one source video"
+            overlaps.append(f"{group_name} is in {places}: give all its samples the same split")
         elif named:
             given[group] = next(iter(named))
     refuse_all("splits overlap", overlaps)
     return given
+
+
+def _keep_one_in_training(stratum: dict[str, Split], places: Mapping[str, float], held_out: float) -> None:
+    """Give a label that is entitled to a training group, and has none, the one that is nearest to the training."""
+    if len(stratum) > 1 and (1.0 - held_out) * len(stratum) >= 1.0 and "train" not in stratum.values():
+        stratum[max(stratum, key=lambda group: (places[group], group))] = "train"
+
+
+def _fill_empty(
+    assigned: dict[str, Split], places: Mapping[str, float], validation: float, test: float, *, least: float
+) -> None:
+    """Let an empty split take the nearest training group where its share is positive and comes to `least` groups."""
+    wanted: tuple[tuple[Split, float, float], ...] = (("test", test, 0.0), ("validation", validation, test))
+    for split, share, start in wanted:
+        trained = [group for group, taken in assigned.items() if taken == "train"]
+        entitled = share > 0 and share * len(assigned) >= least
+        if entitled and split not in assigned.values() and len(trained) > 1:
+            assigned[min(trained, key=lambda group: (abs(places[group] - start - share), group))] = split
 
 
 def _place(group: str, seed: int) -> float:

@@ -1,15 +1,16 @@
 """Answers for video files: what a notebook, the registered model and the server call."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from videoguard.dataset.messages import conversation
+from videoguard.dataset.messages import Prompt, PromptTemplates, conversation
 from videoguard.errors import UserError
 from videoguard.frames.decoding import DecodeError
 from videoguard.frames.store import decode_frames
 from videoguard.frames.workers import FrameRule, read_video
 from videoguard.inference.engine import Engine
+from videoguard.manifests.sample import Scalar
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_adapted, load_processor
 from videoguard.models.preprocessing import PreprocessingRecord, Preprocessor, digest_processor, read_record
@@ -32,18 +33,40 @@ class Predictor:
         self._preprocessor = preprocessor
         self._record = record
 
-    def predict(self, videos: Sequence[Path], question: str | None = None, max_new_tokens: int = 256) -> list[VideoAnswer]:
+    def predict(
+        self,
+        videos: Sequence[Path],
+        question: str | None = None,
+        max_new_tokens: int = 256,
+        fields: Mapping[str, Scalar] | None = None,
+    ) -> list[VideoAnswer]:
         """An answer for each video file, in order; one that cannot be decoded gets its reason.
 
-        Raises:
-            UserError: no question is given, and the model was trained on more than one.
-        """
-        asked = question or self._record.question
-        if asked is None:
-            raise UserError("no question is given: the model was trained on the questions of its manifest, so ask one")
-        return [self._predict_one(video, asked, max_new_tokens) for video in videos]
+        Args:
+            videos: files.
+            question: asked in place of the one question of the training, or put where its template says `{question}`.
+            max_new_tokens: longest answer.
+            fields: values that the prompts of the training name besides.
 
-    def _predict_one(self, video: Path, question: str, max_new_tokens: int) -> VideoAnswer:
+        Raises:
+            UserError: no question is given, and the model was trained on more than one; or the prompts name a value that is
+                not given.
+        """
+        prompt = self._ask(question, fields or {})
+        return [self._predict_one(video, prompt, max_new_tokens) for video in videos]
+
+    def _ask(self, question: str | None, fields: Mapping[str, Scalar]) -> Prompt:
+        trained = PromptTemplates(self._record.system_prompt, self._record.question)
+        values = {**fields, **({"question": question} if question else {})}
+        # A question of one's own takes the place of the template, unless the template wants one.
+        templates = trained if not question or trained.asks_for("question") else PromptTemplates(trained.system)
+        if trained.question is None and not question:
+            raise UserError("no question is given: the model was trained on the questions of its manifest, so ask one")
+        if lacking := templates.lacking(values):
+            raise UserError(f"no value is given for {', '.join(lacking)}: the prompts of the training name it, so give one")
+        return templates.fill(values)
+
+    def _predict_one(self, video: Path, prompt: Prompt, max_new_tokens: int) -> VideoAnswer:
         record = self._record
         rule = FrameRule(record.frames, record.max_side, record.codec, record.jpeg_quality)
         try:
@@ -52,8 +75,8 @@ class Predictor:
             return VideoAnswer(str(video), None, str(reason))
         # Through the store's codec, as the frames of the training went.
         frames = decode_frames(stored.frames)
-        prompt = self._preprocessor.prompt(conversation(question, None, record.system_prompt), frames)
-        return VideoAnswer(str(video), self._engine.answer([prompt], max_new_tokens)[0].text)
+        example = self._preprocessor.prompt(conversation(prompt.question, None, prompt.system), frames)
+        return VideoAnswer(str(video), self._engine.answer([example], max_new_tokens)[0].text)
 
 
 def load_predictor(adapter: Path, base: str, dtype: str = "float32") -> Predictor:

@@ -4,6 +4,8 @@ import json
 import re
 import unicodedata
 
+from videoguard.manifests.sample import Sample
+
 JsonContainer = dict[str, object] | list[object]
 
 _NAME_KEYS = ("exercise", "label", "action")
@@ -36,6 +38,11 @@ def exercise_name(text: str) -> str | None:
     if len(bare.split()) > _MOST_BARE_WORDS or "\n" in bare or _SENTENCE_MARKS.search(bare):
         return None
     return _tidy(bare)
+
+
+def label_of(sample: Sample) -> str | None:
+    """Class of a sample: the one that its manifest states, else the exercise that its answer names."""
+    return sample.label if sample.label is not None or sample.answer is None else exercise_name(sample.answer)
 
 
 def normalize_name(name: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from videoguard.digests import digest_file, digest_json
-from videoguard.manifests.sample import RowProblem, Sample
+from videoguard.manifests.sample import RowProblem, Sample, video_paths
 
 _LISTING = "listing.json"
 _DIGESTED_AT_ONCE = 8
@@ -32,12 +32,12 @@ class Listing(BaseModel):
     @property
     def paths(self) -> dict[str, Path]:
         """File of each video by name."""
-        return {sample.video: sample.path for sample in self.samples}
+        return video_paths(self.samples)
 
 
 def make_listing(samples: Sequence[Sample], problems: Sequence[RowProblem], format_name: str) -> Listing:
     """Digest the videos of a manifest's samples."""
-    paths = {sample.video: sample.path for sample in samples}
+    paths = video_paths(samples)
     videos = sorted(paths)
     # Digesting, and waiting for a disk, leave the interpreter free.
     with ThreadPoolExecutor(min(_DIGESTED_AT_ONCE, os.cpu_count() or 1)) as threads:
@@ -49,7 +49,7 @@ def make_listing(samples: Sequence[Sample], problems: Sequence[RowProblem], form
 
 def write_listing(listing: Listing, folder: Path) -> None:
     """Write a listing; its bytes name no folder of this machine."""
-    samples = [{key: value for key, value in asdict(sample).items() if key != "path"} for sample in listing.samples]
+    samples = [{key: value for key, value in asdict(sample).items() if key != "root"} for sample in listing.samples]
     content = {**listing.model_dump(mode="json", exclude={"samples"}), "samples": samples}
     (folder / _LISTING).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -57,8 +57,8 @@ def write_listing(listing: Listing, folder: Path) -> None:
 def read_listing(folder: Path, media_root: Path) -> Listing:
     """Read a listing, its paths under `media_root`."""
     content: dict[str, Any] = json.loads((folder / _LISTING).read_text(encoding="utf-8"))
-    samples = [Sample(path=media_root / sample["video"], **sample) for sample in content.pop("samples")]
-    return Listing(samples=samples, **content)
+    samples = [{"root": media_root, **sample} for sample in content.pop("samples")]
+    return Listing.model_validate({"samples": samples, **content})
 
 
 def stamp_files(paths: Sequence[Path]) -> str:

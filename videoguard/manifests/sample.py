@@ -1,25 +1,89 @@
-"""`Sample`: one video with a question and the answer that is wanted, whatever format it came in."""
+"""`Sample`: what is shown, what is asked and which answer is wanted, whatever format it came in."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Split: TypeAlias = Literal["train", "validation", "test"]
+Scalar: TypeAlias = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question and its answer that come before the question of a sample."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a guarded video: a clip of its own, a span of time, or both."""
+
+    labels: tuple[str, ...]
+    """Categories `C1` to `C6`; none where the part is safe."""
+    start: float | None = None
+    """Seconds from the beginning of the whole video."""
+    end: float | None = None
+    video: str | None = None
+    """File of the clip, relative to the media root."""
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GuardAnnotation:
+    """What the streaming guard is to see in a video."""
+
+    labels: tuple[str, ...]
+    """Categories of the whole video; none where it is safe."""
+    segments: tuple[Segment, ...] = ()
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One row of a manifest.
 
-    `video` is the path as the manifest writes it, `path` the file it stands for (which need not exist).
-    `id` is unique within the manifest and does not depend on the order of its rows.
+    It shows a video, or images in their order, or neither (text only). Media are named relative to the media root; the
+    files need not exist. `id` is unique within the manifest and does not depend on the order of its rows.
     """
 
     id: str
-    video: str
-    path: Path
+    root: Path
+    """Folder that media names are relative to."""
     question: str
-    answer: str
-    split: Literal["train", "validation", "test"] | None = None
+    answer: str | None
+    """None where the manifest wants none (live segments, world generation)."""
+    video: str | None = None
+    images: tuple[str, ...] = ()
+    split: Split | None = None
     """`train`, `validation` or `test` where the manifest assigns one."""
+    label: str | None = None
+    """The class, where the manifest states it and does not leave it to the answer."""
+    system: str | None = None
+    """System message of the row."""
+    history: tuple[Exchange, ...] = ()
+    """Exchanges before the question, in order."""
+    guard: GuardAnnotation | None = None
+    output_video: str | None = None
+    """Where a generated video is to be put."""
+    fields: Mapping[str, Scalar] = field(default_factory=dict, hash=False)
+    """Other fields of the row, such as `subject`: to group by and to fill prompts with."""
+
+    @property
+    def path(self) -> Path | None:
+        """File of the video."""
+        return None if self.video is None else self.root / self.video
+
+    @property
+    def media(self) -> tuple[str, ...]:
+        """Names of every file that the sample shows, each once."""
+        if self.guard is None and not self.images:
+            return () if self.video is None else (self.video,)
+        clips = self.guard.segments if self.guard is not None else ()
+        names = (self.video, *self.images, *(clip.video for clip in clips))
+        return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +98,8 @@ class RowProblem:
     def __str__(self) -> str:
         """Say it in one line, as the terminal and the report show it."""
         return f"row {self.row}, {self.field}: {self.problem}"
+
+
+def video_paths(samples: Iterable[Sample]) -> dict[str, Path]:
+    """File of each video by name."""
+    return {sample.video: sample.root / sample.video for sample in samples if sample.video is not None}

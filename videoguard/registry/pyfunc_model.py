@@ -20,10 +20,16 @@ class VideoGuardModel(PythonModel):
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Answers for the videos of the column `video`, to the optional column `question`; `error` says why one has none."""
+        """Answers for the videos of the column `video`, to the optional column `question`; `error` says why one has none.
+
+        Other columns are values that the prompts of the training name.
+        """
         rows = []
         for record in model_input.to_dict(orient="records"):
-            answer = self._predictor.predict([Path(record["video"])], record.get("question"))[0]
+            fields = {
+                name: value for name, value in record.items() if name not in {"video", "question"} and value is not None
+            }
+            answer = self._predictor.predict([Path(record["video"])], record.get("question"), fields=fields)[0]
             rows.append({"answer": answer.answer, "error": answer.error})
         return pd.DataFrame(rows, columns=["answer", "error"])
 

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import mlflow
@@ -10,9 +11,11 @@ import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
+from videoguard.dataset.messages import PromptTemplates
 from videoguard.exercises.catalogue import CLASSES, QUESTION
 from videoguard.exercises.rendering import render_frames
 from videoguard.exercises.video import write_video
+from videoguard.models.preprocessing import read_record
 from videoguard.registry.request import RegistrationReply, RegistrationRequest
 from videoguard.registry.tracking import Tracking, connect
 
@@ -33,6 +36,8 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
     tracking = connect(request.tracking_uri, request.experiment, request.state)
     run_id = complete_run(tracking, request)
     mlflow.set_tracking_uri(request.tracking_uri)
+    record = read_record(request.training / "adapter")
+    named = PromptTemplates(record.system_prompt, record.question).lacking({"question": QUESTION})
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
         example = _example_video(Path(folder))
         logged = mlflow.pyfunc.log_model(
@@ -40,8 +45,10 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
             python_model=str(_LOADER),
             artifacts={"adapter": str(request.training / "adapter"), "example": str(example)},
             model_config={"base": request.base},
-            signature=_signature(),
-            input_example=pd.DataFrame({"video": [str(example)], "question": [QUESTION]}),
+            signature=_signature(named),
+            input_example=pd.DataFrame(
+                {"video": [str(example)], "question": [QUESTION], **{name: [name] for name in named}}
+            ),
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in _REQUIREMENTS],
         )
     version = mlflow.register_model(logged.model_uri, request.registered_model, tags=request.version_tags)
@@ -73,8 +80,10 @@ def _example_video(folder: Path) -> Path:
     return path
 
 
-def _signature() -> ModelSignature:
+def _signature(named: Sequence[str]) -> ModelSignature:
+    """A table of videos and questions, with a column for each value that the prompts name."""
+    columns = [ColSpec(DataType.string, "video"), ColSpec(DataType.string, "question", required=False)]
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "video"), ColSpec(DataType.string, "question", required=False)]),
+        inputs=Schema([*columns, *(ColSpec(DataType.string, name) for name in named)]),
         outputs=Schema([ColSpec(DataType.string, "answer"), ColSpec(DataType.string, "error", required=False)]),
     )

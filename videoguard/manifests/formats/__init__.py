@@ -1,0 +1,1 @@
+"""One module a format: how it is recognised, read and written."""

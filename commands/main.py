@@ -29,6 +29,7 @@ app.add_typer(artifacts, name="artifacts")
 def main() -> None:
     """Run a command; exit 0 when done, 1 when something fell short, 2 when the input was refused, 130 when interrupted."""
     # No part of the program phones home.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:

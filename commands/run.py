@@ -1,5 +1,6 @@
 """`video-guard run`: the flow `train-eval` in this process."""
 
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -34,12 +35,13 @@ def run(
     check_inputs(config)
     # With --json the standard output holds nothing but the summary.
     console = Console(stderr=as_json)
-    with (
-        console.status("starting Prefect"),
-        prefect_server(config.execution.state, verbose=verbose, meanwhile=lambda: import_module("flows.train_eval")),
-    ):
-        from flows.train_eval import train_eval
-
+    with ExitStack() as served:
+        with console.status("starting Prefect"):
+            flow = "flows.train_eval"
+            served.enter_context(
+                prefect_server(config.execution.state, verbose=verbose, meanwhile=lambda: import_module(flow))
+            )
+            from flows.train_eval import train_eval
         with RunDisplay(console):
             summary = train_eval(str(recipe), overrides or [], refresh or [])
     if as_json:

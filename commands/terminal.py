@@ -9,7 +9,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from videoguard.evaluation.scores import MetricSummary
-from videoguard.progress import Progress, Totals, listening
+from videoguard.progress import STARTING, Progress, Totals, listening
 from videoguard.summary import RunSummary
 
 _MOST_LISTED = 20
@@ -48,8 +48,9 @@ class RunDisplay:
             self._tasks[progress.step] = self._bars.add_task(progress.step, note="")
         bar = self._tasks[progress.step]
         done, of = self._totals.add(progress)
-        self._bars.update(bar, completed=done, total=of)
-        if progress.note:
+        self._bars.update(bar, completed=done, total=of or None)
+        # A note stays until the next one, but a step that goes on has started.
+        if progress.note or self._bars.tasks[bar].fields["note"] == STARTING:
             self._bars.update(bar, note=progress.note)
 
 

@@ -44,7 +44,7 @@ class ProgressPages:
                 _log.debug("the progress of %s was not written: %s", progress.step, fault)
 
     def _write(self, progress: Progress, done: int, of: int) -> None:
-        share = 100.0 * done / of if of else 100.0
+        share = 100.0 * done / of if of else 0.0
         told = f"{progress.step}: {done:,} of {of:,}" + (f", {progress.note}" if progress.note else "")
         if progress.step in self._bars:
             update_progress_artifact(self._bars[progress.step], share, told)

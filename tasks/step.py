@@ -20,7 +20,7 @@ from videoguard.artifacts.store import ArtifactStore, Draft
 from videoguard.config import ExecutionSection
 from videoguard.digests import digest_file, digest_json
 from videoguard.errors import UserError, refuse_all
-from videoguard.progress import Progress, tell
+from videoguard.progress import STARTING, Progress, tell
 
 HOUR = 3600.0
 STEPS = (
@@ -162,7 +162,8 @@ OPTIONS: StepOptions = {
 
 
 def on_event(step: str, part: str = "") -> Callable[[Event], None]:
-    """A listener for a child process of `step`: tells its progress, with its losses as a note."""
+    """A listener for a child process of `step`, which is about to start: tells its progress, with its losses as a note."""
+    tell(Progress(step, 0, 0, STARTING, part))
 
     def pass_on(event: Event) -> None:
         losses = {name.replace("_", " "): value for name, value in event["metrics"].items() if "loss" in name}

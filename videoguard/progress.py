@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+STARTING = "starting"
+"""Note of a step whose process loads its libraries: how much there is to do is not known yet."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -12,6 +15,7 @@ class Progress:
     step: str
     done: int
     of: int
+    """0 where it is not known."""
     note: str = ""
     part: str = ""
     """Which of the parts of the step, where it has several: their numbers add up."""

@@ -69,6 +69,17 @@ def test_what_was_computed_and_what_was_reused_is_told_with_the_time_saved(conso
     assert ["training", "1", "1.5", "h"] in lines
 
 
+def test_a_step_that_starts_says_so_until_it_tells_more(console):
+    assert isinstance(console.file, StringIO)
+    with RunDisplay(console):
+        tell(Progress("training", 0, 0, "starting"))
+    assert "starting" in console.file.getvalue()
+    with RunDisplay(console):
+        tell(Progress("training", 0, 0, "starting"))
+        tell(Progress("training", 1, 8))
+    assert "starting" not in console.file.getvalue().rpartition("1/8")[2]
+
+
 def test_the_parts_of_a_step_add_up_to_one_bar(console):
     with RunDisplay(console):
         tell(Progress("frames", 3, 12, part="a"))

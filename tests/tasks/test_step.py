@@ -162,7 +162,12 @@ def test_events_of_a_child_are_told_with_their_losses(state):
     with listening(heard.append):
         on_event("training")({"step": 3, "of": 9, "metrics": {"train_loss": 0.123456, "learning_rate": 0.1}})
         on_event("answers")({"step": 1, "of": 2, "metrics": {}})
-    assert heard == [Progress("training", 3, 9, "train loss 0.1235"), Progress("answers", 1, 2, "")]
+    assert heard == [
+        Progress("training", 0, 0, "starting"),
+        Progress("training", 3, 9, "train loss 0.1235"),
+        Progress("answers", 0, 0, "starting"),
+        Progress("answers", 1, 2, ""),
+    ]
 
 
 def test_a_step_to_refresh_is_made_again_once_in_a_run(state):

@@ -10,9 +10,11 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from videoguard.frames.sampling import uniform_indexes
+from videoguard.frames.limits import OverLimitError, require_header_within, require_length_within
+from videoguard.frames.resizing import resize_frame
+from videoguard.frames.rule import FrameRule
+from videoguard.frames.sampling import sample_indexes
 
 # At the end of a file decord polls its decoding thread this often before it gives up. A low limit fails sound files when
 # the machine is busy; a broken file that keeps it polling is ended by the time limit of the decoding process.
@@ -21,6 +23,8 @@ os.environ.setdefault("DECORD_EOF_RETRY_MAX", "20480")
 # Any recovered frame at all is an error: decord puts a copy of its neighbour in place of one that it cannot decode.
 _FAULT_TOLERANCE = 1e-9
 _LONGEST_S = 1e7
+# What H.264 and HEVC may keep to predict other frames from (ITU-T H.264, A.3.1, MaxDpbFrames).
+_FRAMES_AT_ONCE = 16
 _CONTAINER_MARKS = (b"\x1a\x45\xdf\xa3", b"RIFF", b"OggS", b"FLV\x01", b"\x30\x26\xb2\x75")
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 
@@ -38,7 +42,7 @@ class DecodedVideo:
     """Frames of a video, and what its file holds."""
 
     frames: npt.NDArray[np.uint8]
-    """`(frames, height, width, 3) uint8 RGB`, fitted into the asked box."""
+    """`(frames, height, width, 3) uint8 RGB`, in the size that the rule stores."""
     timestamps_s: npt.NDArray[np.float64]
     """When each frame is shown, seconds from the first frame of the file."""
     width: int
@@ -50,17 +54,30 @@ class DecodedVideo:
     source_frames: int
 
 
-def decode_video(path: Path, count: int, max_side: int) -> DecodedVideo:
-    """Take `count` frames, uniformly over the whole clip, upright, their longest side at most `max_side` pixels.
+def decode_video(path: Path, rule: FrameRule) -> DecodedVideo:
+    """Take the frames that `rule` samples, upright, in the size that it stores; the codec is not used here.
+
+    Only the groups of pictures that hold such frames are decoded, but for a file without times of its own.
 
     Raises:
-        DecodeError: the file is missing, empty, not a video, cut off or damaged, or it holds no video stream or frame.
+        DecodeError: the file is missing, empty, not a video, cut off or damaged, it holds no video stream or frame, or it is
+            larger than the limits of the rule.
+        MemoryError: decoding takes more memory than there is.
     """
     _check_file(path)
+    with _limit_errors():
+        pixels = require_header_within(path, rule.limits)
     reader = _open(path)
     times = _frame_times(reader)
-    indexes = uniform_indexes(times.starts, times.duration, count)
-    width, height, frames = _read(reader, indexes, times.reported, max_side)
+    with _limit_errors():
+        # A header may lie, or say nothing; this is what the file really holds.
+        require_length_within(times.duration, len(times.starts), rule.limits)
+    indexes = sample_indexes(times.starts, times.duration, rule)
+    try:
+        width, height, frames = _read(reader, indexes, times.reported, rule)
+    except DecodeError:
+        _require_room(pixels)
+        raise
     return DecodedVideo(
         frames=frames,
         timestamps_s=times.starts[indexes],
@@ -70,12 +87,6 @@ def decode_video(path: Path, count: int, max_side: int) -> DecodedVideo:
         duration_s=times.duration,
         source_frames=len(times.starts),
     )
-
-
-def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:
-    """Width and height scaled down so that the longest side is at most `max_side`; never enlarged, never below 1."""
-    scale = min(1.0, max_side / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 class _Image(Protocol):
@@ -143,6 +154,8 @@ def _why_not_opened(path: Path) -> str:
 def _frame_times(reader: _Reader) -> _Times:
     """When the frames are shown; by the frame rate where the container holds no times of its own, as AVI does not."""
     frames = len(reader)
+    if frames == 0:
+        raise DecodeError("it holds no frames")
     with _decord_errors():
         spans = np.asarray(reader.get_frame_timestamp(range(frames)), dtype=np.float64)
         rate = float(reader.get_avg_fps())
@@ -156,16 +169,23 @@ def _frame_times(reader: _Reader) -> _Times:
 
 
 def _read(
-    reader: _Reader, indexes: npt.NDArray[np.int64], seekable: bool, max_side: int
+    reader: _Reader, indexes: npt.NDArray[np.int64], seekable: bool, rule: FrameRule
 ) -> tuple[int, int, npt.NDArray[np.uint8]]:
-    """Width and height of the source, and its frames at `indexes`, fitted."""
-    fitted = []
+    """Width and height of the source, and its frames at `indexes`, resized."""
+    resized = []
     height = width = 0
     with _decord_errors():
         for frame in _read_by_seeking(reader, indexes) if seekable else _read_in_order(reader, indexes):
             height, width = frame.shape[:2]
-            fitted.append(_fit(frame, max_side))
-    return width, height, np.stack(fitted)
+            resized.append(resize_frame(frame, rule))
+    if len({frame.shape for frame in resized}) > 1:
+        raise DecodeError("its frames change their size")
+    return width, height, np.stack(resized)
+
+
+def _require_room(pixels: int) -> None:
+    """Raise `MemoryError` where a decoder would not get the memory that it needs: it reports that as a damaged stream."""
+    np.empty((_FRAMES_AT_ONCE, pixels, 3), np.uint8)
 
 
 def _read_by_seeking(reader: _Reader, indexes: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.uint8]]:
@@ -188,12 +208,12 @@ def _unpadded(frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return frame if channels == 3 else frame.reshape(height, -1)[:, : width * 3].reshape(height, width, 3)
 
 
-def _fit(frame: npt.NDArray[np.uint8], max_side: int) -> npt.NDArray[np.uint8]:
-    height, width = frame.shape[:2]
-    size = fitted_size(width, height, max_side)
-    if size == (width, height):
-        return frame
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
+@contextmanager
+def _limit_errors() -> Iterator[None]:
+    try:
+        yield
+    except OverLimitError as over:
+        raise DecodeError(str(over)) from None
 
 
 @contextmanager
@@ -204,9 +224,10 @@ def _decord_errors() -> Iterator[None]:
         yield
     except StopIteration:
         raise DecodeError("the video is cut off: it has fewer frames than its header says") from None
-    except MemoryError:
-        raise DecodeError("its frames are too large for the memory of this machine") from None
-    except (decord.DECORDError, RuntimeError, IndexError) as error:
+    except UnicodeDecodeError:
+        # decord quotes what it found in the file.
+        raise DecodeError("the file is damaged: its streams cannot be read") from None
+    except (decord.DECORDError, decord.DECORDLimitReachedError, RuntimeError, IndexError) as error:
         raise DecodeError(_reason(error)) from None
 
 
@@ -215,11 +236,15 @@ def _reason(error: Exception) -> str:
     first_line = str(error).strip().partition("\n")[0]
     if "cannot find video stream" in first_line:
         return "it has no video stream"
+    if "stream info" in first_line or "broken metadata" in first_line:
+        return "the file is damaged: its streams cannot be read"
     detail = re.sub(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ?|\[/[^\]]*\]", "", first_line).strip().rstrip(".")
-    if "avcodec_" in detail or "av_read_frame" in detail:
+    if "avcodec_" in detail or "av_read_frame" in detail or "run_.load()" in detail:
         return "the video is damaged: its stream cannot be decoded"
     if "EOF" in detail:
         return "the video is cut off or damaged: its last frames cannot be decoded"
+    if "filter_graph_" in detail:
+        return "the video is damaged: its frames cannot be converted"
     if "recovered" in detail.lower():
         return "the video is damaged: some of its frames cannot be decoded"
     return f"the video cannot be decoded: {detail}"

@@ -8,7 +8,7 @@ from videoguard.dataset.messages import conversation
 from videoguard.errors import UserError
 from videoguard.frames.decoding import DecodeError
 from videoguard.frames.store import decode_frames
-from videoguard.frames.workers import FrameRule, read_video
+from videoguard.frames.workers import read_video
 from videoguard.inference.engine import Engine
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_adapted, load_processor
@@ -45,9 +45,8 @@ class Predictor:
 
     def _predict_one(self, video: Path, question: str, max_new_tokens: int) -> VideoAnswer:
         record = self._record
-        rule = FrameRule(record.frames, record.max_side, record.codec, record.jpeg_quality)
         try:
-            stored = read_video(video, rule)
+            stored = read_video(video, record.frame_rule())
         except DecodeError as reason:
             return VideoAnswer(str(video), None, str(reason))
         # Through the store's codec, as the frames of the training went.

@@ -8,9 +8,9 @@ import typer
 from commands.artifacts import app as artifacts
 from commands.doctor import doctor
 from commands.run import run
-from videoguard.errors import UserError
+from videoguard.errors import UnavailableError, UserError
 
-REFUSED = 2
+FELL_SHORT, REFUSED = 1, 2
 
 app = typer.Typer(
     help="Fine-tune video-language models on private video, and know every morning whether they are still good.",
@@ -34,3 +34,6 @@ def main() -> None:
     except UserError as refusal:
         sys.stderr.write(f"error: {refusal}\n")
         sys.exit(REFUSED)
+    except UnavailableError as fault:
+        sys.stderr.write(f"error: {fault}\n")
+        sys.exit(FELL_SHORT)

@@ -9,7 +9,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from videoguard.evaluation.scores import MetricSummary
-from videoguard.progress import Progress, listening
+from videoguard.progress import Progress, Totals, listening
 from videoguard.summary import RunSummary
 
 _MOST_LISTED = 20
@@ -29,7 +29,7 @@ class RunDisplay:
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._parts: dict[str, dict[str, tuple[int, int]]] = {}
+        self._totals = Totals()
         self._listening = listening(self._show)
 
     def __enter__(self) -> "RunDisplay":
@@ -47,9 +47,7 @@ class RunDisplay:
         if progress.step not in self._tasks:
             self._tasks[progress.step] = self._bars.add_task(progress.step, note="")
         bar = self._tasks[progress.step]
-        parts = self._parts.setdefault(progress.step, {})
-        parts[progress.part] = (progress.done, progress.of)
-        done, of = (sum(numbers) for numbers in zip(*parts.values(), strict=True))
+        done, of = self._totals.add(progress)
         self._bars.update(bar, completed=done, total=of)
         if progress.note:
             self._bars.update(bar, note=progress.note)
@@ -57,8 +55,9 @@ class RunDisplay:
 
 def print_summary(console: Console, summary: RunSummary) -> None:
     """Print the scores of the models side by side, what was left out, and where to look."""
-    console.print(_steps(summary))
     console.print(_scores(summary))
+    console.print()
+    console.print(_steps(summary))
     _print_list(console, "Left out (quarantined)", [f"{video}: {reason}" for video, reason in summary.quarantine.items()])
     _print_list(console, "Manifest rows that could not be read", summary.problems)
     if summary.failed_rows:

@@ -6,15 +6,18 @@ from prefect import flow, unmapped
 
 from tasks.base_model import find_base_model
 from tasks.dataset import build_dataset_task
-from tasks.evaluation import score_answers
-from tasks.frames import extract_frames_task, index_frames_task, shards_of
-from tasks.inference import answer_shard
+from tasks.evaluation import ScoredModel, score_answers
+from tasks.frames import StoredFrames, extract_frames_task, index_frames_task, shards_of
+from tasks.inference import Answers, answer_shard
 from tasks.manifest import make_videos, read_listing_task
+from tasks.pages import ProgressPages, show_account
 from tasks.registry import publish_results, register_adapter_task
 from tasks.report import BASE, TUNED, Steps, summarize, write_report
 from tasks.space import check_space
-from tasks.step import start_work
+from tasks.step import Workplace, start_work
 from tasks.training import train_adapter
+from videoguard.config import RunConfig
+from videoguard.progress import listening
 from videoguard.recipes import load_recipe, reproduce_command
 from videoguard.summary import RunSummary
 
@@ -32,6 +35,13 @@ def train_eval(
     """
     config = load_recipe(Path(recipe), overrides or [])
     place = start_work(config.execution, refresh or [])
+    with listening(ProgressPages()):
+        summary = _run_steps(place, config, reproduce_command(recipe, overrides or []))
+    show_account(summary.steps)
+    return summary
+
+
+def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
     data, seed, shards = config.data, config.seed, range(config.inference.shards)
     # A tiny base is pre-trained beside the making and decoding of the videos.
     found_base = find_base_model.submit(place, config.model, seed)
@@ -39,20 +49,25 @@ def train_eval(
     manifest = read_listing_task(place, data)
     check_space(place, config, manifest)
     parts = shards_of(place, data, config.frames, manifest)
-    decoded = extract_frames_task.map(unmapped(place), unmapped(data), unmapped(config.frames), unmapped(manifest), parts)
-    frames = index_frames_task(place, data, manifest, decoded.result())
+    decoded = extract_frames_task.map(
+        unmapped(place), unmapped(data), unmapped(config.frames), unmapped(manifest), parts
+    ).result()
+    frames = StoredFrames(index=index_frames_task(place, data, manifest, decoded), shards=tuple(decoded))
     dataset = build_dataset_task(place, data, config.dataset, manifest, frames, seed)
     base = found_base.result()
     # The base answers and is scored while the adapter trains; Prefect hands on what futures come to.
     given = [unmapped(each) for each in (place, config, base)]
     stored = [unmapped(dataset), unmapped(frames)]
     base_answers = answer_shard.map(*given, unmapped(None), *stored, shards)
-    base_scored = score_answers.submit(place, config.evaluation, seed, base_answers)  # type: ignore[arg-type]
+    base_scores = score_answers.submit(place, config.evaluation, seed, base_answers)  # type: ignore[arg-type]
     adapter = train_adapter(place, config, base, dataset, frames)
     version = register_adapter_task.submit(place, config, base, dataset, adapter)
-    answers = answer_shard.map(*given, unmapped(adapter), *stored, shards)
-    tuned_scored = score_answers(place, config.evaluation, seed, answers.result())
-    scored = {BASE: base_scored.result(), TUNED: tuned_scored}
+    tuned_answers = answer_shard.map(*given, unmapped(adapter), *stored, shards).result()
+    tuned_scores = score_answers(place, config.evaluation, seed, tuned_answers)
+    scored = {
+        BASE: ScoredModel(answers=Answers(shards=tuple(base_answers.result())), evaluation=base_scores.result()),
+        TUNED: ScoredModel(answers=Answers(shards=tuple(tuned_answers)), evaluation=tuned_scores),
+    }
     steps = Steps(
         manifest=manifest,
         frames=frames,
@@ -62,6 +77,6 @@ def train_eval(
         version=version.result(),
         scored=scored,
     )
-    report = write_report(place, config, reproduce_command(recipe, overrides or []), steps)
+    report = write_report(place, config, command, steps)
     published = publish_results(place, config, steps.version, scored, report)
     return summarize(place, config, steps, report, published)

@@ -37,7 +37,7 @@ def _provenance(place: Workplace, evaluation: EvaluationSection, seed: int, answ
 
 
 @task(name="evaluation", timeout_seconds=12 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
-def score_answers(place: Workplace, evaluation: EvaluationSection, seed: int, answers: list[Artifact]) -> ScoredModel:
+def score_answers(place: Workplace, evaluation: EvaluationSection, seed: int, answers: list[Artifact]) -> Artifact:
     """Score every answer of the shards and summarize each metric."""
     answered = Answers(shards=tuple(answers))
 
@@ -53,5 +53,4 @@ def score_answers(place: Workplace, evaluation: EvaluationSection, seed: int, an
         reply = call("videoguard.evaluation", request, EvaluationReply, threads=1, timeout_s=12 * HOUR)
         draft.facts = reply.model_dump(mode="json")
 
-    evaluated = place.make(_provenance(place, evaluation, seed, answers), fill)
-    return ScoredModel(answers=answered, evaluation=evaluated)
+    return place.make(_provenance(place, evaluation, seed, answers), fill)

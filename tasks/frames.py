@@ -34,8 +34,8 @@ class StoredFrames(BaseModel):
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
-        """The index and the shards."""
-        return (self.index, *self.shards)
+        """The shards and the index."""
+        return (*self.shards, self.index)
 
     @property
     def digest(self) -> str:
@@ -130,7 +130,7 @@ def _index_provenance(place: Workplace, data: DataSection, manifest: Artifact, s
 
 
 @task(name="frames index", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_index_provenance), **OPTIONS)
-def index_frames_task(place: Workplace, data: DataSection, manifest: Artifact, shards: list[Artifact]) -> StoredFrames:
+def index_frames_task(place: Workplace, data: DataSection, manifest: Artifact, shards: list[Artifact]) -> Artifact:
     """Name the videos of the shards, and those that are left out."""
 
     def fill(draft: Draft) -> None:
@@ -139,5 +139,4 @@ def index_frames_task(place: Workplace, data: DataSection, manifest: Artifact, s
         require_decoded(counts, data.manifest)
         draft.facts = {"decoded": counts.decoded, "quarantined": counts.quarantined}
 
-    index = place.make(_index_provenance(place, data, manifest, shards), fill)
-    return StoredFrames(index=index, shards=tuple(shards))
+    return place.make(_index_provenance(place, data, manifest, shards), fill)

@@ -14,10 +14,9 @@ from videoguard.config import RunConfig
 from videoguard.digests import digest_source
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.recipes import flatten
+from videoguard.registry.presence import version_exists
 from videoguard.registry.request import RegistrationReply, RegistrationRequest
 from videoguard.subprocesses import call
-
-_SQLITE = "sqlite:///"
 
 
 def _registration(
@@ -32,18 +31,19 @@ def _registration(
     )
 
 
-def _database_is_there(
+def _version_is_there(
     place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, adapter: Artifact
 ) -> bool:
-    """Whether a database file that a version was registered in has not been deleted since."""
+    """Whether MLflow still has the version: its database may have been deleted, or may be that of another machine."""
+    found = place.find(_registration(place, config, base, dataset, adapter))
     uri = config.registry.uri(place.state)
-    return not uri.startswith(_SQLITE) or Path(uri.removeprefix(_SQLITE)).is_file()
+    return found is not None and version_exists(uri, str(found.facts["model"]), str(found.facts["version"]))
 
 
 @task(
     name="registry",
     timeout_seconds=HOUR,
-    cache_policy=ByProvenance(provenance=_registration, is_there=_database_is_there),
+    cache_policy=ByProvenance(provenance=_registration, is_there=_version_is_there),
     **OPTIONS,
 )
 def register_adapter_task(
@@ -72,7 +72,7 @@ def register_adapter_task(
         reply = call("videoguard.registry", request, RegistrationReply, threads=1, timeout_s=HOUR)
         draft.facts = {"model": config.registry.registered_model, **reply.model_dump(mode="json")}
 
-    again = not _database_is_there(place, config, base, dataset, adapter)
+    again = not _version_is_there(place, config, base, dataset, adapter)
     return place.make(_registration(place, config, base, dataset, adapter), fill, again=again)
 
 
@@ -99,9 +99,9 @@ def publish_results(
     """Log the scores of each model, and the workbook, to the adapter's run."""
 
     def fill(draft: Draft) -> None:
-        from videoguard.registry.tracking import Tracking
+        from videoguard.registry.tracking import connect
 
-        tracking = Tracking(config.registry.uri(place.state), config.registry.experiment, place.state)
+        tracking = connect(config.registry.uri(place.state), config.registry.experiment, place.state)
         run_id = str(version.facts["run_id"])
         for name, model in scored.items():
             summary = read_evaluation(place.path(model.evaluation)).summary

@@ -7,12 +7,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from videoguard.config import FramesSection, LoraSection, TinyModel, TrainingSection
+from videoguard.digests import digest_file
 from videoguard.manifests.sample import Sample
+
+if TYPE_CHECKING:
+    from videoguard.frames.store import FrameStore
 
 # One thread, as the training and inference processes have: the same bytes in every run.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -37,9 +41,18 @@ class SmallSet:
     samples: list[Sample]
     rule: FramesSection
     frames: Path
-    """Frame store."""
+    """Index of the stored frames."""
+    shards: tuple[Path, ...]
+    """Of the stored frames."""
     dataset: Path
     system_prompt: str
+
+    @property
+    def store(self) -> "FrameStore":
+        """The frames, to read."""
+        from videoguard.frames.store import FrameStore
+
+        return FrameStore(self.frames, self.shards)
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +60,10 @@ def small_set(tmp_path_factory) -> SmallSet:
     """Two videos of each form of each exercise, decoded, and split."""
     from videoguard.dataset.building import build_dataset
     from videoguard.exercises.generate import generate_exercise_videos
-    from videoguard.frames.extraction import extract_frames
+    from videoguard.frames.extraction import assign_shards, extract_shard
+    from videoguard.frames.index import index_frames
     from videoguard.frames.store import FrameStore
+    from videoguard.frames.workers import FrameRule
     from videoguard.manifests.reading import read_manifest
 
     folder = tmp_path_factory.mktemp("small")
@@ -57,10 +72,18 @@ def small_set(tmp_path_factory) -> SmallSet:
     )
     samples = read_manifest(manifest).samples
     rule = FramesSection(count=4, max_side=64, shards=2)
+    digests = {sample.video: digest_file(sample.path) for sample in samples}
+    media = {digests[sample.video]: sample.path for sample in samples}
+    how = FrameRule(rule.count, rule.max_side, rule.codec, rule.jpeg_quality)
+    parts = assign_shards(sorted(media), rule.shards)
+    shards = tuple(folder / f"shard-{part}" for part in parts)
+    for shard, part in zip(shards, parts.values(), strict=True):
+        shard.mkdir()
+        extract_shard({digest: media[digest] for digest in part}, how, shard, workers=2, timeout_s=rule.timeout_s)
     frames = folder / "frames"
     frames.mkdir()
-    extract_frames({s.video: s.path for s in samples}, **rule.model_dump(exclude={"sampling"}), destination=frames)
-    store = FrameStore(frames)
+    index_frames(digests, shards, frames)
+    store = FrameStore(frames, shards)
     system_prompt = "You are a fitness coach."
     build_dataset(
         samples,
@@ -72,7 +95,7 @@ def small_set(tmp_path_factory) -> SmallSet:
         question=None,
         folder=folder / "dataset",
     )
-    return SmallSet(manifest, samples, rule, frames, folder / "dataset", system_prompt)
+    return SmallSet(manifest, samples, rule, frames, shards, folder / "dataset", system_prompt)
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +106,10 @@ def tiny_base(tmp_path_factory) -> Path:
 
     folder: Path = tmp_path_factory.mktemp("base")
     size = TinyModel(pretraining_steps=20, pretraining_videos_per_form=1)
-    pretrain(PretrainingRequest(size=size, seed=0, workers=2, output=folder), lambda event: None)
+    pretrain(
+        PretrainingRequest(size=size, seed=0, workers=2, output=folder, checkpoints=folder / "checkpoints"),
+        lambda event: None,
+    )
     return folder / MODEL
 
 
@@ -108,6 +134,7 @@ def training_request(small_set, tiny_base) -> Callable[..., Any]:
             "dtype": "float32",
             "dataset": small_set.dataset,
             "frame_store": small_set.frames,
+            "frame_shards": small_set.shards,
             "frames": small_set.rule,
             "system_prompt": small_set.system_prompt,
             "question": None,

@@ -1,4 +1,4 @@
-"""Mistakes that the user can mend, told apart from faults of the program."""
+"""Failures that are told to the user in words, apart from faults of the program."""
 
 from collections.abc import Iterable
 
@@ -8,6 +8,14 @@ class UserError(Exception):
 
     The message names the thing, its value, the rule and the mend. The command line prints it without a traceback and
     exits with status 2; no retry can mend it.
+    """
+
+
+class UnavailableError(Exception):
+    """A service that the run needs does not answer.
+
+    A retry, or the same command later, goes on from what is stored. The command line prints the message without a traceback
+    and exits with status 1.
     """
 
 

@@ -17,6 +17,19 @@ class Progress:
     """Which of the parts of the step, where it has several: their numbers add up."""
 
 
+class Totals:
+    """Adds up the parts of each step."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, dict[str, tuple[int, int]]] = {}
+
+    def add(self, progress: Progress) -> tuple[int, int]:
+        """How much of the step is done, and of how much, now that one part of it has told."""
+        parts = self._parts.setdefault(progress.step, {})
+        parts[progress.part] = (progress.done, progress.of)
+        return sum(done for done, _ in parts.values()), sum(of for _, of in parts.values())
+
+
 Listener = Callable[[Progress], None]
 _listeners: list[Listener] = []
 

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from videoguard.errors import UserError
+from videoguard.errors import UnavailableError, UserError
 
 Request = TypeVar("Request", bound=BaseModel)
 Reply = TypeVar("Reply", bound=BaseModel)
@@ -29,6 +29,7 @@ Emit = Callable[[Event], None]
 
 _SEPARATOR = "\x1e"
 _REFUSED = 2
+_UNAVAILABLE = 1
 _KEPT_LINES = 40
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ def call(
 
     Raises:
         UserError: the child refused its input.
+        UnavailableError: what the child needs does not answer.
         ProcessFailedError: the child crashed or was killed.
     """
     child = subprocess.Popen(  # noqa: S603  the module name is the program's own
@@ -91,6 +93,9 @@ def serve(request_type: type[Request], handler: Callable[[Request, Emit], BaseMo
     except UserError as refusal:
         _send("refused", str(refusal))
         sys.exit(_REFUSED)
+    except UnavailableError as fault:
+        _send("unavailable", str(fault))
+        sys.exit(_UNAVAILABLE)
     _send("reply", reply.model_dump(mode="json"))
 
 
@@ -123,6 +128,8 @@ def _converse(
             return reply_type.model_validate(content)
         if kind == "refused":
             raise UserError(content)
+        if kind == "unavailable":
+            raise UnavailableError(content)
         if on_event is not None:
             on_event(content)
     raise ProcessFailedError(f"{module} {_ending(child.wait())}\n" + "\n".join(tail))

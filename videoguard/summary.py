@@ -1,7 +1,7 @@
 """What a run came to, as the command line prints it and the flow returns it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -41,9 +41,19 @@ def _account(step: str, artifacts: list[Artifact], started: datetime) -> StepAcc
         step=step,
         computed=len(computed),
         reused=len(reused),
-        seconds=sum(artifact.seconds for artifact in computed),
-        saved_seconds=sum(artifact.seconds for artifact in reused),
+        seconds=_wall_seconds(computed),
+        saved_seconds=_wall_seconds(reused),
     )
+
+
+def _wall_seconds(artifacts: Iterable[Artifact]) -> float:
+    """Seconds in which at least one of the artifacts was in the making: those made side by side count once."""
+    total, end = 0.0, datetime.min.replace(tzinfo=UTC)
+    for artifact in sorted(artifacts, key=lambda artifact: artifact.created):
+        finished = artifact.created + timedelta(seconds=artifact.seconds)
+        total += max(0.0, (finished - max(artifact.created, end)).total_seconds())
+        end = max(end, finished)
+    return total
 
 
 class RunSummary(BaseModel):

@@ -31,6 +31,10 @@ def summary(**changes) -> RunSummary:
         "quarantine": {},
         "problems": [],
         "failed_rows": 0,
+        "steps": [
+            {"step": "frames", "computed": 1, "reused": 7, "seconds": 2.04, "saved_seconds": 14.0},
+            {"step": "training", "computed": 0, "reused": 1, "seconds": 0.0, "saved_seconds": 5400.0},
+        ],
     }
     return RunSummary.model_validate(fields | changes)
 
@@ -56,6 +60,21 @@ def test_both_models_stand_side_by_side_with_interval_and_number(console):
     assert "none scored (124)" in validity
     assert "+" not in validity
     assert lines[0].strip() == "trial: train 500, validation 40, test 124"
+
+
+def test_what_was_computed_and_what_was_reused_is_told_with_the_time_saved(console):
+    lines = [line.replace("│", " ").split() for line in printed(console, summary()).splitlines()]
+    assert ["steps:", "1.5", "h", "saved", "by", "what", "was", "stored"] in lines
+    assert ["frames", "1", "7", "2.0", "s", "14.0", "s"] in lines
+    assert ["training", "1", "1.5", "h"] in lines
+
+
+def test_the_parts_of_a_step_add_up_to_one_bar(console):
+    with RunDisplay(console):
+        tell(Progress("frames", 3, 12, part="a"))
+        tell(Progress("frames", 2, 8, part="b"))
+    assert isinstance(console.file, StringIO)
+    assert "5/20" in console.file.getvalue()
 
 
 def test_the_user_is_told_where_to_look(console):

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from videoguard.artifacts import digest_file
 from videoguard.dataset.building import build_dataset, messages_of, read_split
 from videoguard.dataset.messages import conversation
 from videoguard.dataset.splits import SPLITS, Split
+from videoguard.digests import digest_file
 from videoguard.errors import UserError
 from videoguard.manifests.sample import Sample
 

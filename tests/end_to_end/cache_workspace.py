@@ -9,9 +9,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,8 @@ training: {epochs: 3, batch_size: 8, learning_rate: 2e-3, evaluations: 3, lora: 
 inference: {batch_size: 4, max_new_tokens: 12}
 """
 
-# Imported by every Python process of the run: notes each video that decord opens, and each batch that is generated.
+# Imported by every Python process of the run: notes each video that decord opens, each batch that is generated, and each
+# step that is trained.
 WITNESS = """
 import importlib.abc, importlib.machinery, os, sys
 
@@ -49,7 +51,14 @@ def watch_engine(module):
         return answer(self, prompts, max_new_tokens)
     module.Engine.answer = counted
 
-WATCHED = {"decord": watch_decord, "videoguard.inference.engine": watch_engine}
+def watch_trainer(module):
+    step = module.Trainer.training_step
+    def counted(self, *arguments, **options):
+        note("train")
+        return step(self, *arguments, **options)
+    module.Trainer.training_step = counted
+
+WATCHED = {"decord": watch_decord, "videoguard.inference.engine": watch_engine, "transformers.trainer": watch_trainer}
 
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
@@ -68,6 +77,18 @@ if "WITNESS" in os.environ:
 """
 
 
+@dataclass(frozen=True)
+class Work:
+    """What the processes of one run really did."""
+
+    decoded: Counter[str]
+    """How often each file was opened by the decoder."""
+    generated: int
+    """Answers."""
+    trained: int
+    """Steps, pre-training and training together."""
+
+
 @dataclass
 class Outcome:
     """One run of the command."""
@@ -75,12 +96,20 @@ class Outcome:
     status: int
     summary: dict[str, object]
     log: str
-    decoded: list[str] = field(default_factory=list)
-    generated: int = 0
+    seconds: float
+    work: Work
+
+    @property
+    def decoded(self) -> list[str]:
+        return sorted(self.work.decoded.elements())
+
+    @property
+    def generated(self) -> int:
+        return self.work.generated
 
     def computed(self) -> set[str]:
         """Steps of which anything was made."""
-        return {step["step"] for step in self.steps() if step["computed"]}
+        return {str(step["step"]) for step in self.steps() if step["computed"]}
 
     def steps(self) -> list[dict[str, object]]:
         steps = self.summary["steps"]
@@ -109,6 +138,7 @@ class Workspace:
         return self.folder / ".video-guard" / "artifacts"
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        self.started = time.monotonic()
         witness = self.folder / "witness.log"
         witness.write_text("")
         environment = {
@@ -131,13 +161,21 @@ class Workspace:
 
     def finish(self, process: "subprocess.Popen[str]") -> Outcome:
         out, log = process.communicate(timeout=300)
-        lines = (self.folder / "witness.log").read_text().splitlines()
         return Outcome(
             status=process.returncode,
             summary=json.loads(out) if out.strip() else {},
             log=log,
-            decoded=sorted(line.split(" ", 1)[1] for line in lines if line.startswith("decode")),
+            seconds=time.monotonic() - self.started,
+            work=self.work(),
+        )
+
+    def work(self) -> Work:
+        """What the run that was started last did so far."""
+        lines = (self.folder / "witness.log").read_text().splitlines()
+        return Work(
+            decoded=Counter(line.split(" ", 1)[1] for line in lines if line.startswith("decode")),
             generated=sum(int(line.split()[1]) for line in lines if line.startswith("generate")),
+            trained=lines.count("train"),
         )
 
     def run(self, *arguments: str) -> Outcome:

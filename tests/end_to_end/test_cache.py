@@ -1,18 +1,27 @@
 """What runs again, and what does not: each consequence of the cache key, on the real command."""
 
+import itertools
 import json
+import os
+import random
 import shutil
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.cache_workspace import ROOT, Workspace, prefect_api
+from tests.end_to_end.cache_workspace import ROOT, Outcome, Work, Workspace, kill_group, prefect_api
+from videoguard.digests import digest_file
+from videoguard.inference.rows import read_rows
 
 pytestmark = pytest.mark.slow
 
 AFTER_ANSWERS = {"inference", "evaluation", "report", "publish"}
+BATCH = 4
+INTERVAL = 6
+"""Most steps between two checkpoints: 24 steps of pre-training with 4."""
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +36,14 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, api: str) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def first(workspace: Workspace):
+def first(workspace: Workspace) -> Outcome:
     return workspace.run()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(first: Outcome, workspace: Workspace) -> tuple[str, list[str]]:
+    """Adapter and rows of the first run, before any other."""
+    return _adapter(workspace), _rows(workspace)
 
 
 def test_a_first_run_decodes_each_video_once_in_three_epochs(first, workspace):
@@ -38,16 +53,37 @@ def test_a_first_run_decodes_each_video_once_in_three_epochs(first, workspace):
     assert len(videos) == 48
 
 
+def test_killed_at_random_instants_a_run_ends_as_an_undisturbed_one(first, undisturbed, api, tmp_path):
+    """Chains of kills, each a part of a run's time after its start, until the run comes to its end."""
+    draw, kills = random.Random(0), int(os.environ.get("VIDEO_GUARD_KILLS", "3"))
+    for chain in itertools.count():
+        work = Workspace(tmp_path / f"chain-{chain}", api)
+        done: list[Work] = []
+        while kills and not _ends(process := work.start(), draw.uniform(0.1, 0.6) * first.seconds):
+            kill_group(process)
+            kills -= 1
+            done.append(work.work())
+        ended = work.run()
+        done.append(ended.work)
+        assert ended.summary["scores"] == first.summary["scores"]
+        assert (_adapter(work), _rows(work)) == undisturbed
+        killed = len(done) - 1
+        shard = max(
+            json.loads((folder / "artifact.json").read_text())["facts"]["decoded"] for folder in work.artifacts("frames")
+        )
+        # The example of the registered model is decoded too.
+        assert sum(one.decoded.total() for one in done) <= len(first.decoded) + killed * (shard + 1)
+        assert sum(one.generated for one in done) <= first.generated + killed * 2 * BATCH
+        assert sum(one.trained for one in done) <= first.work.trained + killed * INTERVAL
+        if not kills:
+            break
+
+
 def test_a_second_run_computes_nothing(first, workspace):
     again = workspace.run()
     assert again.computed() == set()
     assert (again.decoded, again.generated) == ([], 0)
     assert again.summary["workbook"] == first.summary["workbook"]
-
-
-def test_a_changed_threshold_makes_the_report_again_and_nothing_else(first, workspace):
-    again = workspace.run("--set", "report.bands.meteor={green: 0.6, yellow: 0.3}")
-    assert again.computed() == {"report", "publish"}
 
 
 def test_a_longer_answer_limit_answers_again(first, workspace):
@@ -130,6 +166,25 @@ def test_two_runs_at_once_compute_each_step_once(api, tmp_path):
         assert len(work.artifacts(step)) == 1
     assert outcomes[0].summary["scores"] == outcomes[1].summary["scores"]
     assert outcomes[0].summary["version"] == outcomes[1].summary["version"] == "1"
+
+
+def _ends(process: "subprocess.Popen[str]", seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _adapter(work: Workspace) -> str:
+    (training,) = work.artifacts("training")
+    return digest_file(training / "adapter/adapter_model.safetensors")
+
+
+def _rows(work: Workspace) -> list[str]:
+    """The answers of the base and the adapter, without the time that they took."""
+    files = [read_rows(folder / "rows.jsonl") for folder in work.artifacts("inference")]
+    return sorted(row.model_dump_json(exclude={"latency_s"}) for rows in files for row in rows)
 
 
 def _copy_source(folder: Path) -> Path:

@@ -43,10 +43,12 @@ def inference_request(small_set, tiny_base, trained) -> Callable[..., InferenceR
             "adapter": trained.adapter,
             "dataset": small_set.dataset,
             "frame_store": small_set.frames,
+            "frame_shards": small_set.shards,
             "frames": small_set.rule,
             "system_prompt": small_set.system_prompt,
             "question": None,
             "inference": InferenceSection(batch_size=5, max_new_tokens=12),
+            "work": output / "work",
             "output": output,
         }
         return InferenceRequest(**(fields | changes))

@@ -4,14 +4,13 @@ import pytest
 import torch
 
 from videoguard.dataset.building import messages_of, read_split
-from videoguard.frames.store import FrameStore
 from videoguard.inference.engine import Engine
 
 
 @pytest.fixture(scope="module")
 def prompts(small_set, preprocessor):
     """Prompts of different length: the questions are cut at different words."""
-    store = FrameStore(small_set.frames)
+    store = small_set.store
     made = []
     for number, row in enumerate(list(read_split(small_set.dataset, "test"))[:6]):
         messages = messages_of(row)[:-1]

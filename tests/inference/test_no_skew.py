@@ -34,7 +34,7 @@ def noted(monkeypatch) -> list[Example]:
 @pytest.fixture
 def trained_on(small_set, preprocessor) -> list[Example]:
     """What the training would see of the test split, without the answers."""
-    examples = TrainingExamples(read_split(small_set.dataset, "test"), small_set.frames, preprocessor, 4096)
+    examples = TrainingExamples(read_split(small_set.dataset, "test"), small_set.store, preprocessor, 4096)
     prompts = []
     for index in range(len(examples)):
         example = dict(examples[index])

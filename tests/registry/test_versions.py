@@ -23,16 +23,19 @@ def version(tracking, trained, tiny_base, small_set, workspace) -> Iterator[str]
     uri = RegistrySection().uri(workspace / "state")
     run_id = tracking.start_run("trial", {}, {})
     tracking.finish(run_id, succeeded=True)
-    sample = small_set.samples[0]
     request = RegistrationRequest(
         tracking_uri=uri,
+        experiment="exercises",
+        state=workspace / "state",
         run_id=run_id,
+        run_name="trial",
+        run_tags={"base_model": "tiny"},
+        settings={"training.epochs": 4},
+        training=trained.folder,
+        logged=False,
         registered_model="exercises",
-        adapter=trained.adapter,
         base=str(tiny_base),
-        example_video=sample.path,
-        example_question=sample.question,
-        tags={"base_model": "tiny", "adapter_digest": "abc"},
+        version_tags={"base_model": "tiny", "adapter_digest": "abc"},
     )
     mlflow.set_tracking_uri(uri)
     yield register_adapter(request).version

@@ -1,8 +1,10 @@
 """What each step depends on: a changed setting re-makes the steps that it matters to, and no other."""
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,14 @@ import pytest
 from tasks.base_model import BaseReference, find_base_model
 from tasks.dataset import build_dataset_task
 from tasks.evaluation import ScoredModel, score_answers
-from tasks.frames import extract_frames_task
-from tasks.inference import answer_test_split
+from tasks.frames import StoredFrames, extract_frames_task, index_frames_task
+from tasks.inference import Answers, answer_shard
 from tasks.manifest import read_listing_task
 from tasks.registry import publish_results, register_adapter_task
 from tasks.report import Steps, write_report
+from tasks.step import start_work
 from tasks.training import train_adapter
-from videoguard.artifacts import Artifact, ArtifactStore
+from videoguard.artifacts.records import Artifact
 from videoguard.config import RunConfig
 from videoguard.manifests.listing import make_listing, write_listing
 from videoguard.manifests.reading import read_manifest
@@ -32,7 +35,7 @@ def project(tmp_path_factory) -> Iterator[Path]:
     (project / "data").mkdir()
     (project / "data/list.json").write_text(MANIFEST)
     (project / "data/a.mp4").write_bytes(b"video")
-    folder = ArtifactStore(project / "state/artifacts").path(artifact("manifest"))
+    folder = project / "state/artifacts" / artifact("manifest").name
     folder.mkdir(parents=True)
     reading = read_manifest(project / "data/list.json")
     write_listing(make_listing(reading.samples, reading.problems, reading.format), folder)
@@ -48,7 +51,14 @@ def unchanged(project) -> dict[str, str]:
 
 
 def artifact(step: str) -> Artifact:
-    return Artifact(step=step, key=step, digest=f"digest of {step}", facts={"run_id": "run", "version": "1"})
+    return Artifact(
+        step=step,
+        key=hashlib.md5(step.encode(), usedforsecurity=False).hexdigest(),
+        digest=f"digest of {step}",
+        facts={"run_id": "run", "model": "video-guard", "version": "1"},
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        seconds=1.0,
+    )
 
 
 def config(**settings: Any) -> RunConfig:
@@ -66,35 +76,49 @@ def config(**settings: Any) -> RunConfig:
 
 def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
     """The key of every step, all of whose inputs are as they were."""
-    state, data = run.execution.state, run.data
-    found = BaseReference(name="tiny", location="base", revision=None, digest=base)
-    manifest, frames, dataset, adapter, version, answers, evaluation, report = map(
-        artifact, ("manifest", "frames", "dataset", "adapter", "version", "answers", "evaluation", "report")
+    place, data = start_work(run.execution, []), run.data
+    manifest, index, shard, dataset, stored_base, adapter, version, answers, evaluation, report = map(
+        artifact,
+        (
+            "manifest",
+            "frames-index",
+            "frames",
+            "dataset",
+            "base-model",
+            "training",
+            "registry",
+            "inference",
+            "evaluation",
+            "report",
+        ),
     )
-    scored = {"base": ScoredModel(answers=answers, evaluation=evaluation)}
+    found = BaseReference(name="tiny", location="base", revision=None, digest=base, artifact=stored_base)
+    frames = StoredFrames(index=index, shards=(shard,))
+    scored = {"base": ScoredModel(answers=Answers(shards=(answers,)), evaluation=evaluation)}
     steps = Steps(
         manifest=manifest, frames=frames, dataset=dataset, base=found, adapter=adapter, version=version, scored=scored
     )
     asked: dict[str, tuple[Any, tuple[Any, ...]]] = {
-        "manifest": (read_listing_task, (data, state)),
-        "frames": (extract_frames_task, (data, run.frames, manifest, state)),
-        "dataset": (build_dataset_task, (data, run.dataset, manifest, frames, run.seed, state)),
-        "base": (find_base_model, (run.model, run.seed, state)),
-        "training": (train_adapter, (run, found, dataset, frames, state)),
-        "registry": (register_adapter_task, (run.registry, data, found, manifest, frames, adapter, state)),
-        "inference": (answer_test_split, (run, found, adapter, dataset, frames, state)),
-        "evaluation": (score_answers, (run.evaluation, run.seed, answers, state)),
-        "report": (write_report, (run, "video-guard run trial.yaml", steps, state)),
-        "publish": (publish_results, (run.registry, adapter, scored, report, state)),
+        "manifest": (read_listing_task, (data,)),
+        "frames": (extract_frames_task, (data, run.frames, manifest, ["digest of a video"])),
+        "frames index": (index_frames_task, (data, manifest, [shard])),
+        "dataset": (build_dataset_task, (data, run.dataset, manifest, frames, run.seed)),
+        "base": (find_base_model, (run.model, run.seed)),
+        "training": (train_adapter, (run, found, dataset, frames)),
+        "registry": (register_adapter_task, (run, found, dataset, adapter)),
+        "inference": (answer_shard, (run, found, adapter, dataset, frames, 0)),
+        "evaluation": (score_answers, (run.evaluation, run.seed, [answers])),
+        "report": (write_report, (run, "video-guard run trial.yaml", steps)),
+        "publish": (publish_results, (run, version, scored, report)),
     }
-    return {name: step.cache_policy.provenance(*arguments).key for name, (step, arguments) in asked.items()}
+    return {name: step.cache_policy.provenance(place, *arguments).key for name, (step, arguments) in asked.items()}
 
 
 @pytest.mark.parametrize(
     ("changed", "again"),
     [
         ({}, set()),
-        ({"frames__workers": 7, "frames__timeout_s": 5.0}, set()),
+        ({"frames__workers": 7, "frames__timeout_s": 5.0, "frames__shards": 3}, set()),
         # The record that the adapter carries changes with the rule, also where the stored frames would be the same.
         ({"frames__count": 4}, {"frames", "training"}),
         ({"frames__jpeg_quality": 90}, {"frames", "training"}),
@@ -109,7 +133,9 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         ({"evaluation__metrics": ["meteor"]}, {"evaluation"}),
         ({"report__bands": {"meteor": {"green": 0.6, "yellow": 0.1}}}, {"report"}),
         ({"report__title": "Other"}, {"report"}),
-        ({"registry__registered_model": "other"}, {"registry", "publish"}),
+        ({"inference__batch_size": 7, "inference__threads": 2}, set()),
+        ({"inference__shards": 2}, {"inference"}),
+        ({"registry__registered_model": "other"}, {"registry"}),
         ({"seed": 1}, {"dataset", "base", "training", "evaluation"}),
         ({"name": "other"}, {"report"}),
     ],
@@ -126,8 +152,9 @@ def test_the_keys_do_not_depend_on_where_the_working_folder_is(unchanged, projec
     elsewhere = tmp_path / "project"
     shutil.copytree(project, elsewhere)
     monkeypatch.chdir(elsewhere)
-    # The manifest step looks at the files of this machine; its listing, on which all else rests, names none of them.
-    assert differing(unchanged, keys(config())) <= {"manifest"}
+    # The manifest step looks at the files of this machine; its listing, on which all else rests, names none of them. A
+    # version is of one MLflow database.
+    assert differing(unchanged, keys(config())) <= {"manifest", "registry"}
 
 
 def test_a_video_that_was_written_again_is_digested_again(unchanged, project, tmp_path, monkeypatch):

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from videoguard.artifacts import digest_file
 from videoguard.config import TrainingSection
 from videoguard.dataset.building import read_split
+from videoguard.digests import digest_file
 from videoguard.errors import UserError
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_adapted, load_model, load_processor
@@ -38,7 +38,7 @@ def test_the_loss_falls_on_what_was_trained_and_on_what_was_held_back(trained, s
     preprocessor = Preprocessor(load_processor(base), base.family)
     untrained, adapted = load_model(base, "float32"), load_adapted(base, "float32", trained.adapter)
     for split in ("train", "validation"):
-        examples = TrainingExamples(read_split(small_set.dataset, split), small_set.frames, preprocessor, 4096)
+        examples = TrainingExamples(read_split(small_set.dataset, split), small_set.store, preprocessor, 4096)
         before, after = (mean_loss(model, examples, preprocessor) for model in (untrained, adapted))
         assert after < 0.95 * before, split
         if split == "validation":
@@ -105,7 +105,7 @@ def test_the_kept_adapter_is_the_best_and_not_the_last(training_request, tmp_pat
 
     base = find_base(str(tiny_base))
     preprocessor = Preprocessor(load_processor(base), base.family)
-    examples = TrainingExamples(read_split(small_set.dataset, "validation"), small_set.frames, preprocessor, 4096)
+    examples = TrainingExamples(read_split(small_set.dataset, "validation"), small_set.store, preprocessor, 4096)
     kept = mean_loss(load_adapted(base, "float32", tmp_path / "adapter"), examples, preprocessor)
     assert kept == pytest.approx(reply.best_validation_loss, rel=1e-3)
 
@@ -120,9 +120,8 @@ def test_a_training_that_diverges_from_its_start_is_refused(training_request, tm
 
 def test_without_a_validation_split_the_last_adapter_is_kept(training_request, tmp_path, small_set):
     from videoguard.dataset.building import build_dataset
-    from videoguard.frames.store import FrameStore
 
-    store = FrameStore(small_set.frames)
+    store = small_set.store
     digests = {video: store.digest_of(video) for video in store.videos()}
     rule = {"validation": 0.0, "test": 0.5, "seed": 0, "system_prompt": small_set.system_prompt, "question": None}
     build_dataset(small_set.samples, digests, **rule, folder=tmp_path / "set")
@@ -186,7 +185,7 @@ def test_a_too_long_example_is_refused_before_the_training(training_request, tmp
 def test_a_too_long_example_is_refused_wherever_it_stands(training_request, tmp_path, small_set, tiny_base):
     base = find_base(str(tiny_base))
     preprocessor = Preprocessor(load_processor(base), base.family)
-    examples = TrainingExamples(read_split(small_set.dataset, "train"), small_set.frames, preprocessor, 4096)
+    examples = TrainingExamples(read_split(small_set.dataset, "train"), small_set.store, preprocessor, 4096)
     lengths = [len(examples[index]["input_ids"]) for index in range(len(examples))]
     assert lengths[0] < max(lengths)
     with pytest.raises(UserError, match=f"has {max(lengths)} tokens"):
@@ -196,7 +195,7 @@ def test_a_too_long_example_is_refused_wherever_it_stands(training_request, tmp_
 def test_examples_are_encoded_once(small_set, tiny_base):
     base = find_base(str(tiny_base))
     examples = TrainingExamples(
-        read_split(small_set.dataset, "train"), small_set.frames, Preprocessor(load_processor(base), base.family), 4096
+        read_split(small_set.dataset, "train"), small_set.store, Preprocessor(load_processor(base), base.family), 4096
     )
     assert examples[1] is examples[1]
     assert examples[1] is not examples[0]

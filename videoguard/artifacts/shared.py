@@ -197,7 +197,7 @@ def _content_name(record: ArtifactRecord) -> str:
 def _client_faults(protocols: set[str]) -> tuple[type[Exception], ...]:
     """What the client of a store raises besides `OSError` where it is not reached."""
     if protocols & {"s3", "s3a"}:
-        from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
+        from botocore.exceptions import BotoCoreError
 
         return (BotoCoreError,)
     return ()

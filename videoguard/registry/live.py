@@ -7,17 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
-import requests
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
-
-from videoguard.registry.tracking import Tracking
+from videoguard.registry.tracking import CONNECTION_FAULTS, Tracking
 
 _AGAIN_SECONDS = 5.0
 _CLOSE_SECONDS = 10.0
 _log = logging.getLogger(__name__)
-
-CONNECTION_FAULTS = (MlflowException, SQLAlchemyError, requests.RequestException, OSError)
 
 
 class LiveRun:

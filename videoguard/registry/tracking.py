@@ -4,13 +4,35 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import requests
 from mlflow import MlflowClient
 from mlflow.entities import LifecycleStage, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from sqlalchemy.exc import SQLAlchemyError
+
+from videoguard.errors import UnavailableError
 
 _LONGEST_PARAM = 6000
 """Characters; MLflow refuses longer values."""
+
+
+CONNECTION_FAULTS = (MlflowException, SQLAlchemyError, requests.RequestException, OSError)
+
+
+def connect(uri: str, experiment: str, state: Path) -> "Tracking":
+    """The experiment, where MLflow answers.
+
+    Raises:
+        UnavailableError: it does not.
+    """
+    try:
+        return Tracking(uri, experiment, state)
+    except CONNECTION_FAULTS as fault:
+        reason = str(fault).strip().splitlines()[0]
+        raise UnavailableError(
+            f"MLflow at {uri} does not answer: {reason}; what was made is stored: run the same command again once it answers"
+        ) from None
 
 
 class Tracking:

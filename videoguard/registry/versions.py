@@ -14,7 +14,7 @@ from videoguard.exercises.catalogue import CLASSES, QUESTION
 from videoguard.exercises.rendering import render_frames
 from videoguard.exercises.video import write_video
 from videoguard.registry.request import RegistrationReply, RegistrationRequest
-from videoguard.registry.tracking import Tracking
+from videoguard.registry.tracking import Tracking, connect
 
 _LOADER = Path(__file__).with_name("pyfunc_model.py")
 _REQUIREMENTS = ("video-guard", "torch", "torchvision", "transformers", "peft", "decord")
@@ -26,9 +26,12 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
 
     MLflow loads the logged model once and answers an example with it, so that a version that cannot answer is noticed.
     The example is a made video: nobody's data goes into the registry.
+
+    Raises:
+        UnavailableError: MLflow does not answer.
     """
-    tracking = Tracking(request.tracking_uri, request.experiment, request.state)
-    run_id = _complete_run(tracking, request)
+    tracking = connect(request.tracking_uri, request.experiment, request.state)
+    run_id = complete_run(tracking, request)
     mlflow.set_tracking_uri(request.tracking_uri)
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
         example = _example_video(Path(folder))
@@ -45,7 +48,7 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
     return RegistrationReply(run_id=run_id, version=str(version.version))
 
 
-def _complete_run(tracking: Tracking, request: RegistrationRequest) -> str:
+def complete_run(tracking: Tracking, request: RegistrationRequest) -> str:
     """The adapter's run, made and filled now as far as it was not while the training went on."""
     known = request.run_id if request.run_id is not None and tracking.has_run(request.run_id) else None
     run_id = known or tracking.start_run(request.run_name, request.settings, request.run_tags)

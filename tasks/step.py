@@ -25,6 +25,7 @@ STEPS = (
     "manifest",
     "frames",
     "frames-index",
+    "quality",
     "dataset",
     "base-model",
     "training",

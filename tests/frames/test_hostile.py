@@ -40,8 +40,9 @@ def children() -> set[int]:
 def clip(tmp_path) -> Path:
     """64 × 48 pixels, 12 frames in one second."""
     levels = np.linspace(20, 230, 12).astype(np.uint8)
-    write_video(tmp_path / "clip.mp4", np.broadcast_to(levels[:, None, None, None], (12, 48, 64, 3)), fps=12)
-    return tmp_path / "clip.mp4"
+    path: Path = tmp_path / "clip.mp4"
+    write_video(path, np.broadcast_to(levels[:, None, None, None], (12, 48, 64, 3)), fps=12)
+    return path
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from videoguard.config import QualitySection
+from videoguard.errors import UserError
 from videoguard.quality.hashing import Hash, find_copies
 from videoguard.quality.motion import Kind, classify, lay_over
 from videoguard.quality.scores import FrameScores
@@ -81,6 +83,15 @@ def judge_videos(videos: Sequence[MeasuredVideo], rules: QualitySection) -> list
         )
         for video in sorted(videos, key=lambda video: video.video)
     ]
+
+
+def require_kept(videos: Sequence[JudgedVideo], manifest: Path) -> None:
+    """Raise `UserError` where no video is kept; its message counts the rules that they break."""
+    if not videos or any(video.kept for video in videos):
+        return
+    broken = Counter(rule for video in videos for rule in video.reasons)
+    counted = ", ".join(f"{rule} ({number})" for rule, number in broken.most_common())
+    raise UserError(f"{manifest}: the rules of quality leave out all of its {len(videos)} videos, by {counted}; loosen them")
 
 
 def label_of(names: Sequence[str | None]) -> str | None:

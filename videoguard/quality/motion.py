@@ -1,7 +1,7 @@
 """Which classes of exercise move, and which are held still.
 
-The cleaning tools of QVED ask for motion only in the exercises that a hand-written list marks as moving. Here the videos of a
-class tell, and a recipe may say otherwise.
+The cleaning tools of QVED ask for motion only in the exercises that a hand-written list marks as moving. Here the videos of
+a class tell, and a recipe may say otherwise.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

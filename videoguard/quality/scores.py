@@ -7,6 +7,7 @@ the same kernels, the same thresholds of change. Their frames have the size of t
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,13 @@ _CHANGED_LEVELS = 18
 """A pixel has changed where it differs by more grey levels than this."""
 _CHANGED_SHARE = 0.01
 """Two frames differ visibly where at least this share of their pixels has changed."""
-# The defaults of FFmpeg's blackdetect (a picture is black where 98 % of its pixels are, a pixel up to 10 % of the range)
-# and freezedetect (the mean difference is at most 0.001 of the range): https://ffmpeg.org/ffmpeg-filters.html
+# As FFmpeg's blackdetect by default: a picture is black where 98 % of its pixels are, a pixel up to 10 % of the range.
+# https://ffmpeg.org/ffmpeg-filters.html#blackdetect
 _BLACK_LEVEL = 25
 _BLACK_SHARE = 0.98
-_FROZEN_LEVELS = 0.255
+# The measure of FFmpeg's freezedetect, the mean difference. Its -60 dB are a quarter of a level, and an encoder refines a
+# picture that stands still by more than that; a held pose before a camera on a tripod differs by two levels.
+_FROZEN_LEVELS = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def decode_luma(images: Sequence[bytes]) -> Luma:
 def score_frames(luma: Luma) -> FrameScores:
     """Scores of one video's grey frames, in their order."""
     changes = _changes(luma)
-    differences = [float(np.abs(later.astype(np.int16) - frame).mean()) for frame, later in _neighbours(luma)]
+    differences = [float(np.abs(later.astype(np.int16) - frame).mean()) for frame, later in pairwise(luma)]
     return FrameScores(
         brightness=float(luma.mean()),
         sharpness=float(np.mean([laplacian_variance(frame) for frame in luma])),
@@ -78,11 +81,7 @@ def laplacian_variance(frame: Luma) -> float:
 def _changes(luma: Luma) -> list[float]:
     """Share of changed pixels between neighbouring frames, after noise is smoothed away."""
     smooth = [np.asarray(Image.fromarray(frame).filter(_SMOOTH), dtype=np.int16) for frame in luma]
-    return [float((np.abs(later - frame) > _CHANGED_LEVELS).mean()) for frame, later in _neighbours(smooth)]
-
-
-def _neighbours(frames: Sequence[npt.NDArray[np.generic]] | Luma) -> list[tuple[Luma, Luma]]:
-    return list(zip(frames[:-1], frames[1:], strict=True))
+    return [float((np.abs(later - frame) > _CHANGED_LEVELS).mean()) for frame, later in pairwise(smooth)]
 
 
 def _mean(values: Sequence[float]) -> float | None:

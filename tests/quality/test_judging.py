@@ -108,7 +108,13 @@ def test_the_order_of_the_videos_does_not_matter():
 
 
 def test_a_class_moves_where_half_of_its_videos_do():
-    scores = {"a": [0.3, 0.0], "b": [0.3, 0.0, 0.0], "c": [None], "d": [None, 0.1], None: [0.29]}
+    scores: dict[str | None, list[float | None]] = {
+        "a": [0.3, 0.0],
+        "b": [0.3, 0.0, 0.0],
+        "c": [None],
+        "d": [None, 0.1],
+        None: [0.29],
+    }
     kinds = classify(scores)
     assert kinds == {"a": "motion", "b": "hold", "c": "motion", "d": "hold", None: "hold"}
     assert lay_over(kinds, ["B", "nowhere"], ["a"]) == {**kinds, "a": "hold", "b": "motion"}

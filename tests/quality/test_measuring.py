@@ -45,7 +45,12 @@ def store(tmp_path_factory) -> FrameStore:
     return store_of({name: folder / name for name in clips}, folder)
 
 
-LABELS = {"moving.mp4": ["squat", "squat"], "twin.mp4": ["squat"], "still.mp4": ["plank"], "=black.mp4": [None]}
+LABELS: dict[str, list[str | None]] = {
+    "moving.mp4": ["squat", "squat"],
+    "twin.mp4": ["squat"],
+    "still.mp4": ["plank"],
+    "=black.mp4": [None],
+}
 RULES = QualitySection(max_black=0.5, max_likeness=0.9, min_motion=0.3)
 
 
@@ -108,7 +113,7 @@ def test_tables_hold_every_video_with_its_decision_and_are_read_back(store, tmp_
 def test_real_clips_are_neither_black_nor_frozen_nor_copies(shared, tmp_path):
     files = {file.name: file for file in (shared / "data/clips").iterdir()}
     files["black"] = shared / "data/hard/all_black.mp4"
-    labels = {name: ["plank" if name.startswith("plank") else None] for name in files}
+    labels: dict[str, list[str | None]] = {name: ["plank" if name.startswith("plank") else None] for name in files}
     judged = judge_videos(measure_videos(store_of(files, tmp_path), labels, threads=2), RULES)
     assert [video.video for video in judged if not video.kept] == ["black"]
     # The plank of QVED is held: its class tells so by itself, and is asked for no motion.

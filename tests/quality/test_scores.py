@@ -63,6 +63,7 @@ def test_motion_is_the_share_of_neighbours_that_differ_visibly():
     assert scores.motion == 0.5
     # Two squares of 30 × 30 of 100 × 100 pixels have changed in each of the two, and a pixel more where smoothing has
     # spread their borders.
+    assert scores.change is not None
     assert 0.5 * 2 * 0.09 <= scores.change <= 0.5 * 2 * 0.32**2
     assert scores.frozen == 0.5
 

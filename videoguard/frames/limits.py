@@ -1,44 +1,33 @@
 """Sources that are refused before any of them is decoded, by what their headers claim."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from videoguard.frames.rule import SourceLimits
+
+if TYPE_CHECKING:
+    from av import VideoStream
+    from av.container import InputContainer
+
+_CONTAINER_TICKS = 1_000_000
+"""A container counts its length in parts of a second (AV_TIME_BASE)."""
 
 
 class OverLimitError(Exception):
     """A source is larger than the limits allow; its message names the value, the limit and the setting."""
 
 
-def require_header_within(path: Path, limits: SourceLimits) -> int:
-    """Refuse a file whose header claims more than `limits`; return the pixels of a frame.
-
-    A header that cannot be read, or says nothing, has 0 pixels and passes: the decoder says why.
-
-    The header is read by PyAV: decord tells a frame's size only once it has decoded one, and reads the whole file for its
-    index before.
+def require_header_within(container: "InputContainer", stream: "VideoStream", limits: SourceLimits) -> int:
+    """Refuse a file whose header claims more than `limits`; return the pixels of a frame, 0 where it tells none.
 
     Raises:
         OverLimitError: width, height, area, duration or number of frames is above its limit.
     """
-    import av
-
-    try:
-        with av.open(str(path), metadata_errors="ignore") as container:
-            if not container.streams.video:
-                return 0
-            stream = container.streams.video[0]
-            # There is no context where a damaged header names a codec that does not exist.
-            codec: av.VideoCodecContext | None = stream.codec_context
-            if codec is None:
-                return 0
-            width, height, frames = codec.width, codec.height, stream.frames
-            lengths = [float(stream.duration * stream.time_base)] if stream.duration and stream.time_base else []
-            if container.duration:
-                lengths.append(container.duration / av.time_base)
-    except (av.FFmpegError, OSError, ValueError):
-        return 0
+    width, height = stream.codec_context.width, stream.codec_context.height
+    lengths = [float(stream.duration * stream.time_base)] if stream.duration and stream.time_base else []
+    if container.duration:
+        lengths.append(container.duration / _CONTAINER_TICKS)
     require_size_within(width, height, limits)
-    require_length_within(max(lengths, default=0.0), frames, limits)
+    require_length_within(max(lengths, default=0.0), stream.frames, limits)
     return width * height
 
 

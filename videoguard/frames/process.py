@@ -139,9 +139,7 @@ class _Fault:
 
 def _serve(connection: Connection) -> None:
     """Read videos until the parent closes the connection or ends."""
-    # They take longer than a tiny clip: they belong to the start, not to the first video's time.
-    import av  # noqa: F401
-    import decord  # noqa: F401
+    import av  # noqa: F401  # takes longer than a tiny clip: it belongs to the start, not to the first video's time
 
     # Ctrl-C reaches every process of the terminal; the parent decides what then ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

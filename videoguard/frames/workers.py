@@ -1,6 +1,6 @@
 """What a decoding process does: one video file in, its encoded frames out.
 
-Imports no more than decord, PyAV, NumPy and PIL, so that a process starts fast.
+Imports no more than PyAV, NumPy and PIL, so that a process starts fast.
 """
 
 import io

@@ -149,3 +149,41 @@ def test_the_frames_of_a_written_video_come_back_in_their_places(tmp_path, width
     np.testing.assert_allclose(video.frames.mean(axis=(1, 2, 3)), levels[[1, 4, 7, 10, 13, 16, 19, 22]], atol=3)
     np.testing.assert_allclose(video.timestamps_s, np.array([1, 4, 7, 10, 13, 16, 19, 22]) / 12, atol=1e-4)
     assert video.duration_s == pytest.approx(2.0, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def long_clip(tmp_path_factory) -> Path:
+    """4,000 frames at 50 per second, a key frame each 250; a frame's grey level is 20 and its number modulo 200."""
+    path: Path = tmp_path_factory.mktemp("long") / "long.mp4"
+    with av.open(str(path), "w") as container:
+        stream: av.VideoStream = container.add_stream("libx264", rate=50, options={"crf": "18", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for number in range(4000):
+            grey = np.full((32, 32, 3), 20 + number % 200, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_a_long_video_gives_the_frames_of_its_middles_from_its_index(long_clip):
+    video = decode_video(long_clip, FrameRule(8, 640, "png", 95))
+    wanted = [250 + 500 * span for span in range(8)]
+    np.testing.assert_allclose(video.timestamps_s, np.array(wanted) / 50, atol=1e-6)
+    np.testing.assert_allclose(video.frames.mean(axis=(1, 2, 3)), [20 + number % 200 for number in wanted], atol=3)
+    assert (video.source_frames, video.source_fps, video.duration_s) == (4000, 50.0, 80.0)
+
+
+def test_a_long_video_that_is_cut_off_is_refused(long_clip, tmp_path):
+    with (
+        av.open(str(long_clip)) as source,
+        av.open(str(tmp_path / "front.mp4"), "w", options={"movflags": "faststart"}) as copy,
+    ):
+        stream = copy.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                copy.mux(packet)
+    whole = (tmp_path / "front.mp4").read_bytes()
+    (tmp_path / "front.mp4").write_bytes(whole[:-200])
+    with pytest.raises(DecodeError, match="cut off"):
+        decode_video(tmp_path / "front.mp4", FrameRule(8, 640, "png", 95))

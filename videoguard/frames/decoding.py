@@ -24,6 +24,7 @@ _CONTAINER_MARKS = (b"\x1a\x45\xdf\xa3", b"RIFF", b"OggS", b"FLV\x01", b"\x30\x2
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 # What H.264 and HEVC may keep to predict other frames from (ITU-T H.264, A.3.1, MaxDpbFrames).
 _FRAMES_AT_ONCE = 16
+_MANY_FRAMES = 3000
 
 
 class DecodeError(Exception):
@@ -68,13 +69,15 @@ def decode_video(path: Path, rule: FrameRule) -> DecodedVideo:
         with _limit_errors():
             pixels = require_header_within(container, stream, rule.limits)
         with _decode_errors(pixels):
-            times = _frame_times(container, stream)
-        with _limit_errors():
-            # A header may lie, or say nothing; this is what the file really holds.
-            require_length_within(times.duration, len(times.starts), rule.limits)
-        indexes = sample_indexes(times.starts, times.duration, rule)
-        with _decode_errors(pixels):
+            times = _even_times(container, stream, path.stat().st_size) or _frame_times(container, stream)
+            indexes = _sample(times, rule)
             pictures = _read(container, stream, times, indexes.tolist(), rule)
+            if pictures is None and times.supposed:
+                times = _frame_times(container, stream)
+                indexes = _sample(times, rule)
+                pictures = _read(container, stream, times, indexes.tolist(), rule)
+    if pictures is None:
+        raise DecodeError("the video is damaged: some of its frames cannot be decoded")
     if len({picture.frame.shape for picture in pictures}) > 1:
         raise DecodeError("its frames change their size")
     return DecodedVideo(
@@ -98,6 +101,8 @@ class _Times:
     """The same times as the container counts them; None where it tells none."""
     key_stamps: list[int]
     """Those of the frames that can be decoded without others, sorted."""
+    supposed: bool = False
+    """Whether the times are concluded from the order of decoding, and not read."""
 
 
 @dataclass(frozen=True)
@@ -158,12 +163,50 @@ def _video_stream(container: "InputContainer") -> "VideoStream":
     return stream
 
 
+def _sample(times: _Times, rule: FrameRule) -> npt.NDArray[np.int64]:
+    with _limit_errors():
+        # A header may lie, or say nothing; this is what the file really holds.
+        require_length_within(times.duration, len(times.starts), rule.limits)
+    return sample_indexes(times.starts, times.duration, rule)
+
+
+def _even_times(container: "InputContainer", stream: "VideoStream", file_bytes: int) -> _Times | None:
+    """Times of a long MP4 from its index, where that is whole and the frames are decoded at an even pace.
+
+    Frames that are decoded at an even pace are shown at the same, from the start of the stream on. To read each packet
+    instead takes longer than to decode the few frames that are wanted of a long video.
+    """
+    if stream.frames < _MANY_FRAMES or not _is_mp4(container) or stream.start_time is None or stream.time_base is None:
+        return None
+    entries = [(entry.timestamp, entry.pos + entry.size, entry.is_keyframe) for entry in stream.index_entries]
+    decoded = np.array([stamp for stamp, _, _ in entries], dtype=np.int64)
+    steps = np.unique(np.diff(decoded))
+    if len(entries) != stream.frames or len(steps) != 1 or steps[0] <= 0 or max(end for _, end, _ in entries) > file_bytes:
+        return None
+    step, delay = int(steps[0]), stream.start_time - int(decoded[0])
+    starts: npt.NDArray[np.float64] = np.arange(len(entries), dtype=np.float64) * float(step * stream.time_base)
+    return _Times(
+        starts,
+        duration=float(len(entries) * step * stream.time_base),
+        fps=float(1 / (step * stream.time_base)),
+        stamps=(stream.start_time + step * np.arange(len(entries))).tolist(),
+        key_stamps=[stamp + delay for stamp, _, is_key in entries if is_key],
+        supposed=True,
+    )
+
+
+def _is_mp4(container: "InputContainer") -> bool:
+    """Whether the container tells exactly how many frames it has, as MP4 and QuickTime do (ISO/IEC 14496-12, 8.7.3)."""
+    return "mp4" in container.format.name
+
+
 def _frame_times(container: "InputContainer", stream: "VideoStream") -> _Times:
     """When the frames are shown, from the packets; by the frame rate where a packet tells no time."""
+    container.seek(0)
     packets = [packet for packet in container.demux(stream) if packet.size and not packet.is_discard]
     if not packets:
         raise DecodeError("it holds no frames")
-    if len(packets) < stream.frames and "mp4" in container.format.name:
+    if len(packets) < stream.frames and _is_mp4(container):
         raise DecodeError("the video is cut off: it has fewer frames than its header says")
     base = stream.time_base
     ends: dict[int, int] = {packet.pts: packet.pts + (packet.duration or 0) for packet in packets if packet.pts is not None}
@@ -184,23 +227,23 @@ def _frame_times(container: "InputContainer", stream: "VideoStream") -> _Times:
 
 def _read(
     container: "InputContainer", stream: "VideoStream", times: _Times, indexes: Sequence[int], rule: FrameRule
-) -> list[_Picture]:
-    """The frames at `indexes`."""
+) -> list[_Picture] | None:
+    """The frames at `indexes`; None where one of them is not in the file."""
     if times.stamps is None:
         container.seek(0)
-        counted = dict(zip(indexes, _decode_counting(container, stream, indexes, rule), strict=False))
-        return _require_each(counted, indexes)
+        counted = list(_decode_counting(container, stream, indexes, rule))
+        return counted if len(counted) == len(indexes) else None
     wanted = [times.stamps[index] for index in indexes]
     found: dict[int, _Picture] = {}
     for key, group in groupby(wanted, lambda stamp: _key_before(times.key_stamps, stamp)):
         container.seek(times.stamps[0] if key is None else key, stream=stream)
         found.update(_decode_until(container, stream, list(group), rule))
     missing = [stamp for stamp in wanted if stamp not in found]
-    if missing:
+    if missing and not times.supposed:
         # A container without an index, or with a wrong one, leads elsewhere: go through all of it.
         container.seek(times.stamps[0], stream=stream)
         found.update(_decode_until(container, stream, missing, rule, to_the_end=True))
-    return _require_each(found, wanted)
+    return [found[stamp] for stamp in wanted] if len(found) == len(wanted) else None
 
 
 def _key_before(key_stamps: Sequence[int], stamp: int) -> int | None:
@@ -237,12 +280,6 @@ def _decode_counting(
             yield _upright(frame, rule)
         if index == last:
             return
-
-
-def _require_each(found: dict[int, _Picture], wanted: Sequence[int]) -> list[_Picture]:
-    if any(place not in found for place in wanted):
-        raise DecodeError("the video is damaged: some of its frames cannot be decoded")
-    return [found[place] for place in wanted]
 
 
 def _upright(frame: "VideoFrame", rule: FrameRule) -> _Picture:

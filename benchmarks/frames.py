@@ -6,7 +6,8 @@
 Clips: 8 frames of each, `extract_shard` with two processes, from their start to the written store, against one process that
 seeks to each frame with OpenCV and scales it with PIL, as scripts do; the goal is 4 times its clips a second. And against
 two processes that have started and decode each clip once from its start to the last frame that is wanted, by the fastest
-decoder that is installed; the goal is at most 1.3 times its time. The clips are those of `../shared/data/clips`, or generated ones.
+decoder that is installed; the goal is at most 1.3 times its time. The clips are those of `../shared/data/clips`, or
+generated ones.
 
 Long: 8 frames of a video of 20 minutes, which must not take longer than the seeking loop, nor more than 64 MiB above the
 clips, in processes that have started.

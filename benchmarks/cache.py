@@ -178,7 +178,8 @@ def make_clips(work: Path, clips: int) -> Path:
 
 def bare_decode(paths: list[Path]) -> float:
     """A competent user's loop: a pool that decodes, resizes and encodes each clip, and keeps nothing."""
-    from videoguard.frames.workers import FrameRule, read_video
+    from videoguard.frames.rule import FrameRule
+    from videoguard.frames.workers import read_video
 
     read = partial(read_video, rule=FrameRule(8, 96, "jpeg", 95))
     started = time.perf_counter()

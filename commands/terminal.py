@@ -60,6 +60,8 @@ def print_summary(console: Console, summary: RunSummary) -> None:
     console.print()
     console.print(_steps(summary))
     _print_list(console, "Left out (quarantined)", [f"{video}: {reason}" for video, reason in summary.quarantine.items()])
+    if summary.left_out:
+        console.print(f"{summary.left_out} videos left out by the rules of quality: see the sheet Quality of the workbook")
     _print_list(console, "Manifest rows that could not be read", summary.problems)
     if summary.failed_rows:
         console.print(f"{summary.failed_rows} answers failed: see the sheet Errors of the workbook")

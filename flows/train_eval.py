@@ -11,6 +11,7 @@ from tasks.frames import StoredFrames, extract_frames_task, index_frames_task, s
 from tasks.inference import Answers, answer_shard
 from tasks.manifest import make_videos, read_listing_task
 from tasks.pages import ProgressPages, show_account
+from tasks.quality import judge_quality
 from tasks.registry import publish_results, register_adapter_task
 from tasks.report import BASE, TUNED, Steps, summarize, write_report
 from tasks.space import check_space
@@ -53,7 +54,8 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
         unmapped(place), unmapped(data), unmapped(config.frames), unmapped(manifest), parts
     ).result()
     frames = StoredFrames(index=index_frames_task(place, data, manifest, decoded), shards=tuple(decoded))
-    dataset = build_dataset_task(place, data, config.dataset, manifest, frames, seed)
+    quality = judge_quality(place, config, manifest, frames)
+    dataset = build_dataset_task(place, data, config.dataset, manifest, frames, seed, quality)
     base = found_base.result()
     # The base answers and is scored while the adapter trains; Prefect hands on what futures come to.
     given = [unmapped(each) for each in (place, config, base)]
@@ -71,6 +73,7 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
     steps = Steps(
         manifest=manifest,
         frames=frames,
+        quality=quality,
         dataset=dataset,
         base=base,
         adapter=adapter,

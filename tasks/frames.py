@@ -16,12 +16,12 @@ from videoguard.config import DataSection, FramesSection
 from videoguard.digests import digest_json, digest_source
 from videoguard.frames.extraction import assign_shards, extract_shard
 from videoguard.frames.index import index_frames, require_decoded
+from videoguard.frames.rule import FrameRule, SourceLimits
 from videoguard.frames.store import FrameStore
-from videoguard.frames.workers import FrameRule
 from videoguard.progress import Progress, tell
 
-# How many processes decode, how long they may take and how the shards are cut does not change what they decode.
-_WITHOUT_EFFECT = {"workers", "timeout_s", "shards"}
+# How many processes decode, what they may take for it and how the shards are cut does not change what they decode.
+_WITHOUT_EFFECT = {"workers", "timeout_s", "memory_mb", "shards"}
 
 
 class StoredFrames(BaseModel):
@@ -56,8 +56,14 @@ class StoredFrames(BaseModel):
 
 
 def sampling_rule(rule: FramesSection) -> dict[str, object]:
-    """What decides which frames a model sees, and how they are stored."""
-    return rule.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    """What decides which frames of a decoded video a model sees, and how they are stored."""
+    return rule.model_dump(mode="json", exclude={*_WITHOUT_EFFECT, "limits"})
+
+
+def frame_rule(rule: FramesSection) -> FrameRule:
+    """The rule as the decoding processes take it."""
+    limits = SourceLimits(**rule.limits.model_dump())
+    return FrameRule(**rule.model_dump(exclude={*_WITHOUT_EFFECT, "limits"}), limits=limits)
 
 
 def shards_of(place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact) -> list[list[str]]:
@@ -72,7 +78,7 @@ def _shard_provenance(
     return Provenance(
         step="frames",
         code=digest_source(["frames"]),
-        settings=sampling_rule(rule),
+        settings={**sampling_rule(rule), "limits": rule.limits.model_dump(mode="json")},
         inputs={"media": digest_json(digests)},
         parents=(manifest,),
     )
@@ -98,10 +104,11 @@ def extract_frames_task(
         media = {digest: paths[video] for video, digest in listing.media_digests.items() if digest in wanted and digest}
         counts = extract_shard(
             media,
-            FrameRule(rule.count, rule.max_side, rule.codec, rule.jpeg_quality),
+            frame_rule(rule),
             draft.folder,
             workers=rule.workers,
             timeout_s=rule.timeout_s,
+            memory_mb=rule.memory_mb,
             on_progress=lambda done, of: tell(Progress("frames", done, of, part=digests[0])),
         )
         draft.facts = {"decoded": counts.decoded, "quarantined": counts.quarantined, "frames": counts.frames}

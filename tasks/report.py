@@ -19,6 +19,7 @@ from videoguard.config import RunConfig
 from videoguard.digests import digest_source
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.inference.rows import read_rows
+from videoguard.quality.tables import read_quality
 from videoguard.report.content import ModelResult, QuarantinedVideo, ReportContent, RunFacts, settings_text
 from videoguard.report.workbook import write_workbook
 from videoguard.revision import code_revision, package_versions
@@ -35,6 +36,8 @@ class Steps(BaseModel):
 
     manifest: Artifact
     frames: StoredFrames
+    quality: Artifact | None = None
+    """None where the recipe has no rules of quality."""
     dataset: Artifact
     base: BaseReference
     adapter: Artifact
@@ -48,6 +51,7 @@ class Steps(BaseModel):
             "base model": self.base.digest,
             "manifest": self.manifest.digest,
             "frames": self.frames.digest,
+            **({} if self.quality is None else {"quality": self.quality.digest}),
             "dataset": self.dataset.digest,
             "adapter": self.adapter.digest,
         }
@@ -62,6 +66,7 @@ class Steps(BaseModel):
         return [
             self.manifest,
             *self.frames.artifacts,
+            *([] if self.quality is None else [self.quality]),
             self.dataset,
             self.base.artifact,
             self.adapter,
@@ -130,6 +135,7 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
         rows=rows,
         scores={name: read_evaluation(place.path(model.evaluation)).summary for name, model in steps.scored.items()},
         quarantine=dict(steps.frames.open(place).quarantine()),
+        left_out=0 if steps.quality is None else int(str(steps.quality.facts["left_out"])),
         problems=problems,
         failed_rows=sum(model.answers.failed for model in steps.scored.values()),
         steps=account([*steps.artifacts(), report, published], place.started),
@@ -154,6 +160,7 @@ def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, cr
         ],
         bands=dict(config.report.bands),
         quarantine=[QuarantinedVideo(video=video, reason=reason) for video, reason in steps.frames.open(place).quarantine()],
+        quality=None if steps.quality is None else read_quality(place.path(steps.quality)),
         row_problems=problems,
         facts=_facts(config, command, steps),
         media_root=media_root(config.data).absolute(),

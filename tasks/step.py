@@ -27,6 +27,7 @@ STEPS = (
     "manifest",
     "frames",
     "frames-index",
+    "quality",
     "dataset",
     "base-model",
     "training",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SOURCE = [
     "training",
+    "augmentation",
     "models/preprocessing.py",
     "models/loading.py",
     "models/families.py",
@@ -43,6 +44,7 @@ def _provenance(
             "base": base.name,
             # The adapter's preprocessing record holds both, also where other values would give the same frames and texts.
             "frames": sampling_rule(config.frames),
+            **({} if config.augmentation is None else {"augmentation": config.augmentation.model_dump(mode="json")}),
             "prompt": config.dataset.model_dump(include={"system_prompt", "question"}),
         },
         inputs={"base": base.digest, "dataset": dataset.digest, "frames": frames.digest},
@@ -113,6 +115,7 @@ def _train(
         system_prompt=config.dataset.system_prompt,
         question=config.dataset.question,
         training=config.training,
+        augmentation=config.augmentation,
         seed=config.seed,
         checkpoints=draft.work / "checkpoints",
         output=draft.folder,

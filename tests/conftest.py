@@ -62,8 +62,8 @@ def small_set(tmp_path_factory) -> SmallSet:
     from videoguard.exercises.generate import generate_exercise_videos
     from videoguard.frames.extraction import assign_shards, extract_shard
     from videoguard.frames.index import index_frames
+    from videoguard.frames.rule import FrameRule
     from videoguard.frames.store import FrameStore
-    from videoguard.frames.workers import FrameRule
     from videoguard.manifests.reading import read_manifest
 
     folder = tmp_path_factory.mktemp("small")

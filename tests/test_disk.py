@@ -29,10 +29,11 @@ def qved(videos: int, adapter_parameters: int | None, base_parameters: int = 0) 
 @pytest.mark.parametrize(("codec", "quality"), [("jpeg", 75), ("jpeg", 90), ("jpeg", 95), ("jpeg", 100), ("png", 0)])
 def test_frames_of_real_clips_take_what_is_estimated(shared: Path, max_side: int, codec, quality: int) -> None:
     from videoguard.frames.decoding import decode_video
+    from videoguard.frames.rule import FrameRule
 
     measured = []
     for clip in sorted((shared / "data" / "clips").iterdir()):
-        video = decode_video(clip, 3, max_side)
+        video = decode_video(clip, FrameRule(3, max_side, "jpeg", 95))
         for frame in video.frames:
             file = io.BytesIO()
             options = {"compress_level": 3} if codec == "png" else {"quality": quality, "subsampling": 0}

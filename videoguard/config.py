@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+GreyLevel = Annotated[float, Field(ge=0.0, le=255.0)]
+Degrees = Annotated[float, Field(ge=0.0, le=90.0)]
 MetricName = Literal["bert_similarity", "meteor", "rouge_l", "exercise_accuracy", "json_validity"]
 
 
@@ -49,15 +52,43 @@ class DataSection(Section):
     """Make these videos, and the manifest, before the run."""
 
 
+class FrameLimits(Section):
+    """The largest source video that is decoded: one whose header claims more is quarantined before any of it is decoded."""
+
+    longest_side: PositiveInt = 8192
+    """Longer side of a source frame, pixels."""
+    pixels: PositiveInt = 36_000_000
+    """Width times height of a source frame; 8K (7680 × 4320) is 33,177,600."""
+    duration_s: PositiveFloat = 14_400.0
+    """Length of a source video, seconds."""
+    frames: PositiveInt = 1_000_000
+    """Frames of a source video."""
+
+
 class FramesSection(Section):
     """How a video becomes stored frames. Shared by training, inference, evaluation and report."""
 
-    sampling: Literal["uniform"] = "uniform"
-    """`uniform`: the middles of `count` equal spans of the whole clip, by real timestamps."""
+    sampling: Literal["uniform", "first_to_last", "fps", "stride"] = "uniform"
+    """By real timestamps: `uniform`, the middles of `count` equal spans of the whole clip; `first_to_last`, `count` equal
+    steps from the first frame to the last; `fps`, so many a second, and `count` uniform ones of a clip that has more;
+    `stride`, each `stride`-th frame from the first on, closer together where a clip is too short for `count`."""
     count: PositiveInt = 8
-    """Frames taken of a video; a shorter video gives the distinct frames that it has."""
+    """Frames taken of a video, the most with `fps`; a shorter video gives the distinct frames that it has."""
+    fps: PositiveFloat | None = None
+    """With `sampling: fps`: frames per second."""
+    stride: PositiveInt | None = None
+    """With `sampling: stride`: 1 takes each frame, 2 every other."""
+    resize: Literal["fit", "pixels", "cover", "exact"] = "fit"
+    """`fit` scales down to `max_side` and `pixels` to `max_pixels`, both in the source's shape and never up; `cover` fills
+    `width` by `height` and cuts off what is over on both sides; `exact` stretches to `width` by `height`."""
     max_side: PositiveInt = 640
     """Longest side of a stored frame, pixels; larger frames are scaled down, smaller ones are kept as they are."""
+    max_pixels: PositiveInt | None = None
+    """With `resize: pixels`: most pixels of a stored frame, width times height."""
+    width: PositiveInt | None = None
+    """With `resize: cover` or `exact`: width of a stored frame, pixels."""
+    height: PositiveInt | None = None
+    """With `resize: cover` or `exact`: height of a stored frame, pixels."""
     codec: Literal["jpeg", "png"] = "jpeg"
     """How stored frames are encoded; `png` is lossless."""
     jpeg_quality: Annotated[int, Field(ge=1, le=100)] = 95
@@ -68,6 +99,68 @@ class FramesSection(Section):
     """Processes that decode."""
     timeout_s: PositiveFloat = 120.0
     """Longest time that one video may take to decode, seconds."""
+    memory_mb: PositiveInt = 2048
+    """Most memory that decoding one video may take, MiB; the decoding processes together take `workers` times that."""
+    limits: FrameLimits = FrameLimits()
+
+    @model_validator(mode="after")
+    def _rules_have_their_values(self) -> "FramesSection":
+        belongs = {
+            "fps": ("sampling", self.sampling, {"fps"}),
+            "stride": ("sampling", self.sampling, {"stride"}),
+            "max_pixels": ("resize", self.resize, {"pixels"}),
+            "width": ("resize", self.resize, {"cover", "exact"}),
+            "height": ("resize", self.resize, {"cover", "exact"}),
+        }
+        problems = []
+        for name, (rule, chosen, users) in belongs.items():
+            if (chosen in users) == (getattr(self, name) is not None):
+                continue
+            if chosen in users:
+                problems.append(f"{rule} is {chosen!r}: {name} must be given with it")
+            else:
+                meant = " or ".join(f"{rule}: {user}" for user in sorted(users))
+                problems.append(f"{name} is {getattr(self, name)}, {rule} is {chosen!r}: {name} goes with {meant} alone")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+class QualitySection(Section):
+    """Which videos are good enough, judged by their stored frames. A rule that is not set leaves no video out."""
+
+    min_width: PositiveInt | None = None
+    """Least width of the source, pixels."""
+    min_height: PositiveInt | None = None
+    """Least height of the source, pixels."""
+    min_brightness: GreyLevel | None = None
+    """Least mean grey level, 0 (black) to 255."""
+    max_brightness: GreyLevel | None = None
+    """Highest mean grey level."""
+    min_sharpness: Annotated[float, Field(ge=0.0)] | None = None
+    """Least variance of the Laplacian, mean over the stored frames; it falls with the size of the stored frames."""
+    min_motion: Share | None = None
+    """Least share of neighbouring stored frames that differ visibly; asked of classes that move, not of those that hold."""
+    max_black: Share | None = None
+    """Highest share of black frames."""
+    max_frozen: Share | None = None
+    """Highest share of neighbouring stored frames that are the same picture."""
+    max_likeness: Share | None = None
+    """Of videos whose perceptual hashes agree in more than this share of their bits, the first by name is kept."""
+    motion: tuple[str, ...] = ()
+    """Classes (exercises) that move, whatever most of their videos show."""
+    hold: tuple[str, ...] = ()
+    """Classes that are held still, as a plank is."""
+
+    @model_validator(mode="after")
+    def _agree(self) -> "QualitySection":
+        low, high = self.min_brightness, self.max_brightness
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"min_brightness {low:g} is above max_brightness {high:g}: no video could be kept")
+        both = set(self.motion) & set(self.hold)
+        if both:
+            raise ValueError(f"{min(both)!r} is in motion and in hold: name it in one")
+        return self
 
 
 class DatasetSection(Section):
@@ -140,6 +233,44 @@ class ModelSection(Section):
     def _exactly_one(self) -> "ModelSection":
         if (self.base is None) == (self.tiny is None):
             raise ValueError("exactly one of base (a model folder or hub name) and tiny must be given")
+        return self
+
+
+class AugmentationSection(Section):
+    """Changed copies of the training samples, made of their stored frames; validation and test are never changed.
+
+    A change is drawn once for a copy and is the same in all its frames. 0 leaves it out.
+    """
+
+    copies: PositiveInt = 1
+    """Changed copies of each training sample, beside the sample itself."""
+    flip: Share = 0.0
+    """Chance of a mirror image. Left and right change places in question and answer; a sample whose words leave it open
+    what they mean is not mirrored."""
+    rotate: Degrees = 0.0
+    """Largest angle, degrees, either way."""
+    blur: Annotated[float, Field(ge=0.0, le=20.0)] = 0.0
+    """Largest standard deviation of a Gaussian blur, pixels of the stored frame."""
+    brighten: Fraction = 0.0
+    """Largest change of brightness, share of it, either way."""
+    contrast: Fraction = 0.0
+    """Largest change of contrast, share of it, either way."""
+    shift: Fraction = 0.0
+    """Largest shift, share of width and of height, any way."""
+    shear: Annotated[float, Field(ge=0.0, le=45.0)] = 0.0
+    """Largest angle of shear, degrees, either way."""
+    scale: Fraction = 0.0
+    """Largest change of size, share of it, either way."""
+    noise: GreyLevel = 0.0
+    """Largest standard deviation of added noise, grey levels of 255."""
+    tempo: Fraction = 0.0
+    """Largest change of speed, share of it, either way: the stored frames are spread wider or closer in time."""
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> "AugmentationSection":
+        changes = [name for name in type(self).model_fields if name != "copies"]
+        if not any(getattr(self, name) for name in changes):
+            raise ValueError(f"it changes nothing: set at least one of {', '.join(changes)}, or leave the section out")
         return self
 
 
@@ -277,7 +408,11 @@ class RunConfig(Section):
     """Seed of everything random."""
     data: DataSection
     frames: FramesSection = FramesSection()
+    quality: QualitySection | None = None
+    """Scores and rules of quality; absent, nothing is measured and nothing left out."""
     dataset: DatasetSection = DatasetSection()
+    augmentation: AugmentationSection | None = None
+    """Changed copies of the training split; absent, there are none."""
     model: ModelSection
     training: TrainingSection = TrainingSection()
     inference: InferenceSection = InferenceSection()

@@ -21,7 +21,7 @@ from videoguard.errors import UserError
 _BYTES_PER_PIXEL = {"jpeg": (0.31, 51.0), "png": (1.1, 90.0)}
 _JPEG_QUALITY = ((75, 0.5), (90, 0.75), (95, 1.0), (100, 2.2))
 """Highest quality, and its bytes relative to those of quality 95."""
-_FRAME_SHAPE = 0.75
+FRAME_SHAPE = 0.75
 """Shorter side of a frame by its longer one."""
 
 _ROW_BYTES = 4_000
@@ -108,7 +108,7 @@ def frame_bytes(max_side: int, codec: Literal["jpeg", "png"], jpeg_quality: int)
     """Bytes of a stored frame whose longest side has `max_side` pixels."""
     flat, edges = _BYTES_PER_PIXEL[codec]
     quality = next(factor for highest, factor in _JPEG_QUALITY if jpeg_quality <= highest) if codec == "jpeg" else 1.0
-    return round(max_side * max_side * _FRAME_SHAPE * (flat + edges / max_side) * quality)
+    return round(max_side * max_side * FRAME_SHAPE * (flat + edges / max_side) * quality)
 
 
 def count_lora_parameters(model: Path, rank: int, targets: Collection[str] | Literal["all-linear"], excluded: str) -> int:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from videoguard.evaluation.resources import MissingResourceError
 
-_PACKAGES = ("torch", "transformers", "peft", "datasets", "evaluate", "decord", "av", "mlflow", "prefect")
+_PACKAGES = ("torch", "transformers", "peft", "datasets", "evaluate", "av", "mlflow", "prefect")
 _OLDEST_PYTHON, _FIRST_UNTRIED_PYTHON = (3, 11), (3, 13)
 _GIB = 1 << 30
 _WANTED_GIB, _NEEDED_GIB = 10, 1
@@ -156,18 +156,19 @@ def _encode(clip: Path) -> None:
 
 
 def _decoder(clip: Path) -> Finding:
-    mend = "reinstall the package decord from its wheel"
-    try:
-        import decord
-    except (ImportError, OSError) as fault:
-        return Finding(name="video decoder", status="missing", found=str(fault), mend=mend)
+    import av
+
+    from videoguard.frames.decoding import DecodeError, decode_video
+    from videoguard.frames.rule import FrameRule
+
     if not clip.is_file():
         return Finding(name="video decoder", status="warning", found="not tried: there was no clip", mend="mend the encoder")
     try:
-        frames = len(decord.VideoReader(str(clip)).get_batch(range(_CLIP_FRAMES)).asnumpy())
-    except decord.DECORDError as fault:
-        return Finding(name="video decoder", status="missing", found=str(fault).splitlines()[0], mend=mend)
-    return Finding(name="video decoder", status="ok", found=f"decord {decord.__version__} read {frames} frames")
+        video = decode_video(clip, FrameRule(_CLIP_FRAMES, _CLIP_SIDE, "jpeg", 95))
+    except DecodeError as fault:
+        mend = "reinstall the package av from its wheel"
+        return Finding(name="video decoder", status="missing", found=fault.reason, mend=mend)
+    return Finding(name="video decoder", status="ok", found=f"av {av.__version__} read {len(video.frames)} frames")
 
 
 def _state_folder(state: Path) -> Finding:

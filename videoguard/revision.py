@@ -7,7 +7,7 @@ from pathlib import Path
 
 from videoguard import __version__
 
-_PACKAGES = ("torch", "transformers", "peft", "datasets", "decord", "mlflow", "prefect", "sentence-transformers", "nltk")
+_PACKAGES = ("torch", "transformers", "peft", "datasets", "av", "mlflow", "prefect", "sentence-transformers", "nltk")
 
 
 def code_revision() -> str:

@@ -74,6 +74,8 @@ class RunSummary(BaseModel):
     """By model (`base`, `fine_tuned`), then by metric."""
     quarantine: dict[str, str]
     """Reason by video that was left out."""
+    left_out: int = 0
+    """Videos that the recipe's rules of quality leave out."""
     problems: list[str]
     """Manifest rows that could not be read."""
     failed_rows: int

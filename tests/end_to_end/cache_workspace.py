@@ -28,8 +28,8 @@ training: {epochs: 3, batch_size: 8, learning_rate: 2e-3, evaluations: 3, lora: 
 inference: {batch_size: 4, max_new_tokens: 12}
 """
 
-# Imported by every Python process of the run: notes each video that decord opens, each batch that is generated, and each
-# step that is trained.
+# Imported by every Python process of the run: notes each video that PyAV opens to read, each batch that is generated, and
+# each step that is trained.
 WITNESS = """
 import importlib.abc, importlib.machinery, os, sys
 
@@ -37,12 +37,13 @@ def note(line):
     with open(os.environ["WITNESS"], "a") as log:
         log.write(line + "\\n")
 
-def watch_decord(module):
-    opened = module.VideoReader
-    def reader(path, *arguments, **options):
-        note(f"decode {os.path.basename(str(path))}")
-        return opened(path, *arguments, **options)
-    module.VideoReader = reader
+def watch_av(module):
+    opened = module.open
+    def watched(path, mode="r", *arguments, **options):
+        if mode == "r":
+            note(f"decode {os.path.basename(str(path))}")
+        return opened(path, mode, *arguments, **options)
+    module.open = watched
 
 def watch_engine(module):
     answer = module.Engine.answer
@@ -58,7 +59,7 @@ def watch_trainer(module):
         return step(self, *arguments, **options)
     module.Trainer.training_step = counted
 
-WATCHED = {"decord": watch_decord, "videoguard.inference.engine": watch_engine, "transformers.trainer": watch_trainer}
+WATCHED = {"av": watch_av, "videoguard.inference.engine": watch_engine, "transformers.trainer": watch_trainer}
 
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):

@@ -1,11 +1,15 @@
 """Ways in which reading a video may end a decoding process, or tell of it; imported by the processes themselves."""
 
+import ctypes
 import os
 import signal
 import time
 from pathlib import Path
 
-from videoguard.frames.workers import EncodedVideo, FrameRule, read_video
+import numpy as np
+
+from videoguard.frames.rule import FrameRule
+from videoguard.frames.workers import EncodedVideo, read_video
 
 
 def killed_on_bad(path: Path, rule: FrameRule) -> EncodedVideo:
@@ -58,4 +62,20 @@ def endless(path: Path, rule: FrameRule) -> EncodedVideo:
     print(os.getpid(), flush=True)
     while path.name:
         time.sleep(0.1)
+    return read_video(path, rule)
+
+
+def greedy(path: Path, rule: FrameRule) -> EncodedVideo:
+    """Take a gigabyte where the file's name says bad, as the frames of a decompression bomb do."""
+    if "bad" in path.name:
+        np.ones(1 << 30, np.uint8)
+    return read_video(path, rule)
+
+
+def greedy_in_c(path: Path, rule: FrameRule) -> EncodedVideo:
+    """Write to memory that the C library could not get, where the file's name says bad."""
+    if "bad" in path.name:
+        library = ctypes.CDLL(None)
+        library.malloc.argtypes, library.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+        ctypes.memset(library.malloc(1 << 30), 1, 1 << 30)
     return read_video(path, rule)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from videoguard.errors import UserError
 from videoguard.frames.extraction import ShardCounts, assign_shards, extract_shard
-from videoguard.frames.workers import FrameRule
+from videoguard.frames.rule import FrameRule
 
 DIGESTS = st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")
 

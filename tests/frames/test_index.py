@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from videoguard.errors import UserError
 from videoguard.frames.extraction import extract_shard
 from videoguard.frames.index import IndexCounts, Quarantined, index_frames, require_decoded
-from videoguard.frames.workers import FrameRule
+from videoguard.frames.rule import FrameRule
 
 
 @pytest.fixture(scope="module")

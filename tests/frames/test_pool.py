@@ -13,7 +13,8 @@ import pytest
 
 from videoguard.frames.extraction import ShardCounts, assign_shards, extract_shard
 from videoguard.frames.pool import decoding_pool
-from videoguard.frames.workers import FrameRule, read_video
+from videoguard.frames.rule import FrameRule
+from videoguard.frames.workers import read_video
 
 RULE = FrameRule(3, 640, "png", 95)
 
@@ -121,7 +122,7 @@ def test_processes_that_do_not_start_are_no_fault_of_the_videos(media, tmp_path)
     script.write_text(
         "from pathlib import Path\n"
         "from videoguard.frames.pool import decoding_pool\n"
-        "from videoguard.frames.workers import FrameRule\n"
+        "from videoguard.frames.rule import FrameRule\n"
         "with decoding_pool(1) as pool:\n"
         f"    list(pool.read([Path({str(next(iter(media.values())))!r})], FrameRule(3, 640, 'png', 95), timeout_s=60.0))\n"
     )
@@ -137,7 +138,7 @@ def test_no_decoding_process_outlives_a_killed_program(media, tmp_path):
         "from pathlib import Path\n"
         "import misbehaving\n"
         "from videoguard.frames.pool import decoding_pool\n"
-        "from videoguard.frames.workers import FrameRule\n"
+        "from videoguard.frames.rule import FrameRule\n"
         "if __name__ == '__main__':\n"
         "    with decoding_pool(1) as pool:\n"
         f"        paths, rule = [Path({str(path)!r})], FrameRule(3, 640, 'png', 95)\n"

@@ -15,8 +15,8 @@ from PIL import Image
 from videoguard.frames.decoding import decode_video
 from videoguard.frames.extraction import extract_shard
 from videoguard.frames.index import index_frames
+from videoguard.frames.rule import FrameRule
 from videoguard.frames.store import FrameStore
-from videoguard.frames.workers import FrameRule
 
 Place = tuple[Path, list[Path]]
 
@@ -49,7 +49,7 @@ def means(store: FrameStore, video: str) -> list[float]:
 def test_frames_are_those_that_the_decoder_gave(place, twenty_videos):
     store = FrameStore(*place)
     for video, file in twenty_videos.items():
-        decoded = decode_video(file, 3, 640)
+        decoded = decode_video(file, FrameRule(3, 640, "png", 95))
         np.testing.assert_array_equal(store.frames(video), decoded.frames)
         np.testing.assert_array_equal(store.timestamps(video), decoded.timestamps_s)
 

@@ -1,5 +1,7 @@
 """From conversations to tensors: what is trained, what is padded, and what an adapter insists on."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from videoguard.config import FramesSection
 from videoguard.dataset.messages import conversation
 from videoguard.errors import UserError
+from videoguard.frames.rule import FrameRule
 from videoguard.models.preprocessing import (
     IGNORED,
     RECORD,
@@ -131,7 +134,13 @@ def test_the_record_holds_all_that_decides_what_the_model_sees(record, base):
         "base_digest": base.digest,
         "sampling": "uniform",
         "frames": 4,
+        "fps": None,
+        "stride": None,
+        "resize": "fit",
         "max_side": 64,
+        "max_pixels": None,
+        "width": None,
+        "height": None,
         "codec": "png",
         "jpeg_quality": 80,
         "system_prompt": "Be brief.",
@@ -145,6 +154,21 @@ def test_a_record_is_read_as_it_was_saved(record, tmp_path):
     record.require_same(read_record(tmp_path), tmp_path)
 
 
+def test_the_rule_of_a_record_is_that_of_the_recipe(base, record):
+    rule = FramesSection(sampling="fps", fps=2.0, count=16, resize="cover", width=64, height=48, codec="png")
+    other = make_record(base, "digest", rule, base_name="tiny", system_prompt=None, question=None)
+    assert other.frame_rule() == FrameRule(16, 640, "png", 95, sampling="fps", fps=2.0, resize="cover", width=64, height=48)
+
+
+def test_a_record_of_before_there_were_other_rules_is_read(record, tmp_path):
+    record.save(tmp_path)
+    written = json.loads((tmp_path / RECORD).read_text())
+    for name in ("fps", "stride", "resize", "max_pixels", "width", "height"):
+        del written[name]
+    (tmp_path / RECORD).write_text(json.dumps(written))
+    assert read_record(tmp_path) == record
+
+
 def test_another_name_of_the_same_base_is_the_same(record, tmp_path):
     record.require_same(record.model_copy(update={"base": "/elsewhere"}), tmp_path)
 
@@ -155,9 +179,15 @@ def test_another_name_of_the_same_base_is_the_same(record, tmp_path):
         ("family", "gemma"),
         ("base_digest", "0" * 64),
         ("processor_digest", "0" * 64),
-        ("sampling", "dense"),
+        ("sampling", "first_to_last"),
         ("frames", 8),
+        ("fps", 1.0),
+        ("stride", 15),
+        ("resize", "cover"),
         ("max_side", 640),
+        ("max_pixels", 200_704),
+        ("width", 448),
+        ("height", 448),
         ("codec", "jpeg"),
         ("jpeg_quality", 95),
         ("system_prompt", None),

@@ -16,12 +16,13 @@ from tasks.evaluation import ScoredModel, score_answers
 from tasks.frames import StoredFrames, extract_frames_task, index_frames_task
 from tasks.inference import Answers, answer_shard
 from tasks.manifest import read_listing_task
+from tasks.quality import judge_quality_task
 from tasks.registry import publish_results, register_adapter_task
 from tasks.report import Steps, write_report
 from tasks.step import start_work
 from tasks.training import train_adapter
 from videoguard.artifacts.records import Artifact
-from videoguard.config import RunConfig
+from videoguard.config import QualitySection, RunConfig
 from videoguard.manifests.listing import make_listing, write_listing
 from videoguard.manifests.reading import read_manifest
 
@@ -102,6 +103,7 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         "manifest": (read_listing_task, (data,)),
         "frames": (extract_frames_task, (data, run.frames, manifest, ["digest of a video"])),
         "frames index": (index_frames_task, (data, manifest, [shard])),
+        "quality": (judge_quality_task, (data, run.quality or QualitySection(), manifest, frames, run.frames.workers)),
         "dataset": (build_dataset_task, (data, run.dataset, manifest, frames, run.seed)),
         "base": (find_base_model, (run.model, run.seed)),
         "training": (train_adapter, (run, found, dataset, frames)),
@@ -118,7 +120,12 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
     ("changed", "again"),
     [
         ({}, set()),
-        ({"frames__workers": 7, "frames__timeout_s": 5.0, "frames__shards": 3}, set()),
+        ({"frames__workers": 7, "frames__timeout_s": 5.0, "frames__memory_mb": 64, "frames__shards": 3}, set()),
+        # Limits decide what is decoded at all, not what a model sees of it.
+        ({"frames__limits": {"pixels": 1000}}, {"frames"}),
+        ({"frames__resize": "pixels", "frames__max_pixels": 1000}, {"frames", "training"}),
+        ({"quality": {"min_width": 64}}, {"quality"}),
+        ({"augmentation": {"flip": 0.5}}, {"training"}),
         # The record that the adapter carries changes with the rule, also where the stored frames would be the same.
         ({"frames__count": 4}, {"frames", "training"}),
         ({"frames__jpeg_quality": 90}, {"frames", "training"}),

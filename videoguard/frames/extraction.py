@@ -17,7 +17,8 @@ from videoguard.digests import digest_file
 from videoguard.errors import UserError
 from videoguard.frames.pool import decoding_pool
 from videoguard.frames.process import ReadVideo
-from videoguard.frames.workers import EncodedVideo, FrameRule, read_video
+from videoguard.frames.rule import MEMORY_MB, FrameRule
+from videoguard.frames.workers import EncodedVideo, read_video
 
 FRAMES = "frames.parquet"
 QUARANTINE = "quarantine.parquet"
@@ -73,12 +74,14 @@ def extract_shard(
     *,
     workers: int,
     timeout_s: float,
+    memory_mb: int = MEMORY_MB,
     on_progress: Callable[[int, int], None] | None = None,
     read: ReadVideo = read_video,
 ) -> ShardCounts:
     """Decode contents in worker processes and write `frames.parquet` and `quarantine.parquet`, sorted by digest.
 
-    A crash of a decoding process or a video that takes longer than `timeout_s`, twice, quarantines that video alone.
+    A crash of a decoding process or a video that takes longer than `timeout_s`, twice, quarantines that video alone, as does
+    one that takes more memory than `memory_mb`.
     Threads that extract at the same time share the processes and take turns.
 
     Args:
@@ -87,6 +90,7 @@ def extract_shard(
         folder: existing folder.
         workers: decoding processes.
         timeout_s: longest time for one video, seconds.
+        memory_mb: most memory that decoding one video may take, MiB.
         on_progress: called with the number of contents done and to do.
         read: decodes and encodes one file in a worker process; importable there.
 
@@ -99,7 +103,7 @@ def extract_shard(
     with (
         decoding_pool(workers) as pool,
         _one_shard,
-        closing(pool.read(paths, rule, timeout_s=timeout_s, read=read)) as outcomes,
+        closing(pool.read(paths, rule, timeout_s=timeout_s, memory_mb=memory_mb, read=read)) as outcomes,
         closing(_ShardWriter(folder)) as shard,
     ):
         for done, (digest, outcome) in enumerate(zip(digests, outcomes, strict=True), start=1):

@@ -14,7 +14,8 @@ from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 
 from videoguard.frames.process import DecodingProcess, Job, MishapError, Outcome, ReadVideo
-from videoguard.frames.workers import FrameRule, read_video
+from videoguard.frames.rule import MEMORY_MB, FrameRule
+from videoguard.frames.workers import read_video
 
 # A batch takes about this long, seconds: to hand it over costs nothing beside that, and to repeat it not much.
 _BATCH_S = 0.1
@@ -36,7 +37,13 @@ class DecodingPool:
         self._batch = 1
 
     def read(
-        self, paths: Sequence[Path], rule: FrameRule, *, timeout_s: float, read: ReadVideo = read_video
+        self,
+        paths: Sequence[Path],
+        rule: FrameRule,
+        *,
+        timeout_s: float,
+        memory_mb: int = MEMORY_MB,
+        read: ReadVideo = read_video,
     ) -> Generator[Outcome, None, None]:
         """Frames of each video, or the reason why it has none, in the order of `paths`.
 
@@ -47,6 +54,7 @@ class DecodingPool:
             paths: video files.
             rule: which frames are taken.
             timeout_s: longest time for one video, seconds.
+            memory_mb: most memory for one video, MiB.
             read: decodes and encodes one file in a process; importable there.
 
         Raises:
@@ -58,7 +66,7 @@ class DecodingPool:
         try:
             while told < len(paths):
                 ahead = _BATCHES_AHEAD_PER_WORKER * self.workers * self._batch
-                self._hand_out(waiting, told + ahead, timeout_s)
+                self._hand_out(waiting, told + ahead, timeout_s, memory_mb)
                 outcomes.update(self._collect(waiting))
                 while told in outcomes:
                     yield outcomes.pop(told)
@@ -73,7 +81,7 @@ class DecodingPool:
             self._end(process)
         self._answers.close()
 
-    def _hand_out(self, waiting: deque[Job], limit: int, timeout_s: float) -> None:
+    def _hand_out(self, waiting: deque[Job], limit: int, timeout_s: float, memory_mb: int) -> None:
         """Give out the waiting videos numbered below `limit`: a batch to each process before a second to any."""
         for given in range(_BATCHES_PER_WORKER):
             # As many as there are processes are kept back, so that at the end none waits behind a slow one.
@@ -85,7 +93,8 @@ class DecodingPool:
                     self._start()
                 if len(self._processes[place].batches) == given:
                     even = len(waiting) // (_BATCHES_PER_WORKER * self.workers)
-                    self._processes[place].give(_take(waiting, min(self._batch, max(1, even)), limit), timeout_s)
+                    batch = _take(waiting, min(self._batch, max(1, even)), limit)
+                    self._processes[place].give(batch, timeout_s, memory_mb)
 
     def _collect(self, waiting: deque[Job]) -> Iterator[tuple[int, Outcome]]:
         """Wait until something happens; number and outcome of each video that is done."""

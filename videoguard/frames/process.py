@@ -6,6 +6,7 @@ It is spawned, not forked: the caller may have threads and hold a model.
 import multiprocessing
 import os
 import pickle
+import resource
 import signal
 import threading
 import traceback
@@ -18,10 +19,12 @@ from pathlib import Path
 from time import monotonic
 
 from videoguard.frames.decoding import DecodeError
-from videoguard.frames.workers import EncodedVideo, FrameRule
+from videoguard.frames.rule import FrameRule
+from videoguard.frames.workers import OUT_OF_MEMORY, EncodedVideo
 
 _START_S = 120.0
 _EXIT_S = 5.0
+_MB = 1 << 20
 
 ReadVideo = Callable[[Path, FrameRule], EncodedVideo]
 Outcome = EncodedVideo | str
@@ -72,13 +75,13 @@ class DecodingProcess:
         self.deadline = monotonic() + _START_S
         """Until when (`time.monotonic`) the process may be at the first."""
 
-    def give(self, batch: list[Job], timeout_s: float) -> None:
-        """Hand over videos of one rule, with the longest time for them together, seconds."""
+    def give(self, batch: list[Job], timeout_s: float, memory_mb: int) -> None:
+        """Hand over videos of one rule, with the longest time for them together, seconds, and the memory for each, MiB."""
         self._timeout_s = timeout_s
         self.batches.append(batch)
         if self._started and len(self.batches) == 1:
             self._wind_clock()
-        order = (batch[0].read, batch[0].rule, [str(job.path) for job in batch])
+        order = (batch[0].read, batch[0].rule, [str(job.path) for job in batch], memory_mb)
         # Where the process has ended, `receive` tells how.
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send_bytes(pickle.dumps(order))
@@ -136,16 +139,19 @@ class _Fault:
 
 def _serve(connection: Connection) -> None:
     """Read videos until the parent closes the connection or ends."""
-    import decord  # noqa: F401  # takes longer than a tiny clip: it belongs to the start, not to the first video's time
+    import av  # noqa: F401  # takes longer than a tiny clip: it belongs to the start, not to the first video's time
 
     # Ctrl-C reaches every process of the terminal; the parent decides what then ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _silence()
+    idle_bytes = _data_bytes()
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         connection.send_bytes(pickle.dumps("started"))
         while True:
-            read, rule, paths = pickle.loads(connection.recv_bytes())  # noqa: S301  # from the program that started this one
+            order = connection.recv_bytes()
+            read, rule, paths, memory_mb = pickle.loads(order)  # noqa: S301  # from the program that started this one
+            _limit_memory(idle_bytes + memory_mb * _MB)
             began = monotonic()
             outcomes = [_read(read, Path(path), rule) for path in paths]
             connection.send_bytes(pickle.dumps((outcomes, monotonic() - began)))
@@ -156,8 +162,28 @@ def _read(read: ReadVideo, path: Path, rule: FrameRule) -> Outcome | _Fault:
         return read(path, rule)
     except DecodeError as error:
         return error.reason
+    except MemoryError:
+        return OUT_OF_MEMORY
     except Exception:  # noqa: BLE001  # told to the parent, which raises it
         return _Fault(traceback.format_exc())
+
+
+def _limit_memory(most_bytes: int) -> None:
+    """Let the kernel refuse what would take the private memory of this process above `most_bytes`.
+
+    Kept by the kernel at each allocation, where watching the resident size from outside would come too late for a decoder
+    that takes gigabytes in a moment. It limits data (`RLIMIT_DATA`: the heap and private writable mappings, since Linux 4.7)
+    and not the address space, of which libraries and the reserves of threads take hundreds of megabytes that are never used.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+
+
+def _data_bytes() -> int:
+    """Private memory of this process, as `RLIMIT_DATA` counts it."""
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return int(pages[5]) * resource.getpagesize()
 
 
 def _end_with_parent() -> None:

@@ -90,6 +90,11 @@ class FrameStore:
         """When each frame is shown, seconds from the first frame of the file: `(frames,)`."""
         return np.asarray(self._row(video)["timestamps_s"][0].as_py(), dtype=np.float64)
 
+    def source_size(self, video: str) -> tuple[int, int]:
+        """Width and height of the video itself, pixels."""
+        row = self._row(video)
+        return row["source_width"][0].as_py(), row["source_height"][0].as_py()
+
     def quarantine(self) -> list[tuple[str, str]]:
         """Name and reason of each video that has no frames, sorted by name."""
         table = pq.read_table(self.folder / QUARANTINE, columns=["video", "reason"], use_threads=False)
@@ -112,7 +117,7 @@ class FrameStore:
     def _group(self, number: int, group: int) -> pa.Table:
         key = (number, group)
         if key not in self._groups:
-            columns = ["frames", "timestamps_s"]
+            columns = ["frames", "timestamps_s", "source_width", "source_height"]
             self._groups[key] = self._shard(number).file.read_row_group(group, columns=columns, use_threads=False)
             if len(self._groups) > _GROUPS_KEPT:
                 self._groups.popitem(last=False)

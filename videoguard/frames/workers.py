@@ -1,31 +1,20 @@
 """What a decoding process does: one video file in, its encoded frames out.
 
-Imports no more than decord, NumPy and PIL, so that a process starts fast.
+Imports no more than PyAV, NumPy and PIL, so that a process starts fast.
 """
 
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from videoguard.frames.decoding import decode_video
+from videoguard.frames.decoding import DecodedVideo, DecodeError, decode_video
+from videoguard.frames.rule import FrameRule
 
-Codec = Literal["jpeg", "png"]
-
-
-@dataclass(frozen=True)
-class FrameRule:
-    """How a video becomes stored frames."""
-
-    count: int
-    max_side: int
-    """Longest side, pixels."""
-    codec: Codec
-    jpeg_quality: int
+OUT_OF_MEMORY = "it takes more memory to decode than there is, or than frames.memory_mb allows"
 
 
 @dataclass(frozen=True)
@@ -48,9 +37,15 @@ def read_video(path: Path, rule: FrameRule) -> EncodedVideo:
     """Decode one video and encode the frames that the rule takes of it.
 
     Raises:
-        DecodeError: it cannot be decoded.
+        DecodeError: it cannot be decoded, or not in the memory that there is.
     """
-    video = decode_video(path, rule.count, rule.max_side)
+    try:
+        return _encode_video(decode_video(path, rule), rule)
+    except MemoryError:
+        raise DecodeError(OUT_OF_MEMORY) from None
+
+
+def _encode_video(video: DecodedVideo, rule: FrameRule) -> EncodedVideo:
     _, height, width, _ = video.frames.shape
     return EncodedVideo(
         frames=[_encode(frame, rule) for frame in video.frames],

@@ -8,7 +8,7 @@ from videoguard.dataset.messages import Prompt, PromptTemplates, conversation
 from videoguard.errors import UserError
 from videoguard.frames.decoding import DecodeError
 from videoguard.frames.store import decode_frames
-from videoguard.frames.workers import FrameRule, read_video
+from videoguard.frames.workers import read_video
 from videoguard.inference.engine import Engine
 from videoguard.manifests.sample import Scalar
 from videoguard.models.base import find_base
@@ -68,9 +68,8 @@ class Predictor:
 
     def _predict_one(self, video: Path, prompt: Prompt, max_new_tokens: int) -> VideoAnswer:
         record = self._record
-        rule = FrameRule(record.frames, record.max_side, record.codec, record.jpeg_quality)
         try:
-            stored = read_video(video, rule)
+            stored = read_video(video, record.frame_rule())
         except DecodeError as reason:
             return VideoAnswer(str(video), None, str(reason))
         # Through the store's codec, as the frames of the training went.

@@ -17,12 +17,16 @@ from videoguard.config import FramesSection
 from videoguard.dataset.messages import Message
 from videoguard.digests import digest_file, digest_json
 from videoguard.errors import UserError, refuse_all
+from videoguard.frames.rule import Codec, FrameRule, Resize, Sampling
 from videoguard.models.base import BaseModelFolder
 from videoguard.models.families import Family
 
 RECORD = "preprocessing.json"
 IGNORED = -100
 """Label of a token that is not trained (the convention of transformers)."""
+
+# What the record, the section of the recipe and the rule of the decoder call by the same name.
+_RULE = {"sampling", "fps", "stride", "resize", "max_side", "max_pixels", "width", "height", "codec", "jpeg_quality"}
 
 Example = dict[str, torch.Tensor]
 
@@ -38,13 +42,23 @@ class PreprocessingRecord(BaseModel):
     """Name of the base model, as the user gave it."""
     base_digest: str
     processor_digest: str
-    sampling: str
+    sampling: Sampling
     frames: int
+    fps: float | None = None
+    stride: int | None = None
+    resize: Resize = "fit"
     max_side: int
-    codec: Literal["jpeg", "png"]
+    max_pixels: int | None = None
+    width: int | None = None
+    height: int | None = None
+    codec: Codec
     jpeg_quality: int
     system_prompt: str | None
     question: str | None
+
+    def frame_rule(self) -> FrameRule:
+        """The rule that makes of a video what the model was trained on."""
+        return FrameRule(count=self.frames, **self.model_dump(include=_RULE))
 
     def save(self, folder: Path) -> None:
         """Write the record into an adapter's folder."""
@@ -93,11 +107,8 @@ def make_record(
         base=base_name,
         base_digest=base.digest,
         processor_digest=processor_digest,
-        sampling=frames.sampling,
         frames=frames.count,
-        max_side=frames.max_side,
-        codec=frames.codec,
-        jpeg_quality=frames.jpeg_quality,
+        **frames.model_dump(include=_RULE),
         system_prompt=system_prompt,
         question=question,
     )

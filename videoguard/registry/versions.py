@@ -20,7 +20,7 @@ from videoguard.registry.request import RegistrationReply, RegistrationRequest
 from videoguard.registry.tracking import Tracking, connect
 
 _LOADER = Path(__file__).with_name("pyfunc_model.py")
-_REQUIREMENTS = ("video-guard", "torch", "torchvision", "transformers", "peft", "decord")
+_REQUIREMENTS = ("video-guard", "torch", "torchvision", "transformers", "peft", "av")
 _EXAMPLE_FPS, _EXAMPLE_SECONDS, _EXAMPLE_SIZE = 12, 2.0, 96
 
 

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from videoguard.config import Band
 from videoguard.evaluation.scores import Evaluation
 from videoguard.inference.rows import AnswerRow
+from videoguard.quality.judging import JudgedVideo
 from videoguard.recipes import flatten
 
 
@@ -67,6 +68,8 @@ class ReportContent(_Content):
     bands: dict[str, Band] = {}
     """Colour thresholds by metric; a metric without one stays uncoloured."""
     quarantine: list[QuarantinedVideo] = []
+    quality: list[JudgedVideo] | None = None
+    """Every video with its scores of quality, and why it was left out where it was; None where nothing was judged."""
     row_problems: list[str] = []
     """Manifest rows that could not be read, one line each."""
     facts: RunFacts = RunFacts()

@@ -11,7 +11,7 @@ from openpyxl import Workbook
 from openpyxl.writer.excel import ExcelWriter
 
 from videoguard.errors import UserError
-from videoguard.report import errors_sheet, exercises_sheet, results_sheet, run_sheet, summary_sheet
+from videoguard.report import errors_sheet, exercises_sheet, quality_sheet, results_sheet, run_sheet, summary_sheet
 from videoguard.report.cells import Tally
 from videoguard.report.content import ReportContent
 from videoguard.report.styles import add_styles
@@ -73,6 +73,8 @@ def _fill(book: Workbook, content: ReportContent, tally: Tally, opened_from: Pat
     summary_sheet.write_summary(summary, content, tally)
     rows = results_sheet.write_results(book.create_sheet(results_sheet.NAME), content, tally, opened_from)
     exercises_sheet.write_exercises(book.create_sheet(exercises_sheet.NAME), content, tally)
+    if content.quality is not None:
+        quality_sheet.write_quality(book.create_sheet(quality_sheet.NAME), content, content.quality, tally)
     errors_sheet.write_errors(book.create_sheet(errors_sheet.NAME), content, tally)
     run_sheet.write_run(book.create_sheet(run_sheet.NAME), content, tally)
     return rows

@@ -1,10 +1,14 @@
 """Training examples as tensors, encoded on first use and kept while they fit in memory."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from datasets import Dataset as Rows
 
+from videoguard.augmentation.changes import draw_change
+from videoguard.augmentation.samples import change_sample
+from videoguard.config import AugmentationSection
 from videoguard.dataset.building import messages_of
 from videoguard.errors import UserError
 from videoguard.frames.store import FrameStore
@@ -13,19 +17,36 @@ from videoguard.models.preprocessing import IGNORED, Example, Preprocessor
 _KEPT_BYTES = 2 << 30
 
 
-class TrainingExamples(torch.utils.data.Dataset[Example]):
-    """The examples of one split, in the order of its rows."""
+@dataclass(frozen=True)
+class Augmentation:
+    """Changed copies of every example."""
 
-    def __init__(self, rows: Rows, frames: FrameStore, preprocessor: Preprocessor, max_tokens: int) -> None:
+    settings: AugmentationSection
+    seed: int
+
+
+class TrainingExamples(torch.utils.data.Dataset[Example]):
+    """The examples of one split, in the order of its rows; after them, copy by copy, their changed copies."""
+
+    def __init__(
+        self,
+        rows: Rows,
+        frames: FrameStore,
+        preprocessor: Preprocessor,
+        max_tokens: int,
+        augmentation: Augmentation | None = None,
+    ) -> None:
         self._rows = rows
         self._frames = frames
         self._preprocessor = preprocessor
         self._max_tokens = max_tokens
+        self._augmentation = augmentation
         self._kept: dict[int, Example] = {}
         self._kept_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._rows)
+        copies = 0 if self._augmentation is None else self._augmentation.settings.copies
+        return len(self._rows) * (1 + copies)
 
     def __getitem__(self, index: int) -> Example:
         if index in self._kept:
@@ -38,8 +59,14 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
         return example
 
     def _encode(self, index: int) -> Example:
-        row = self._rows[index]
-        example = self._preprocessor.example(messages_of(row), self._frames.frames(row["video"]))
+        # A copy is changed by its number and not by the epoch: a resumed training sees the same examples again.
+        copy, place = divmod(index, len(self._rows))
+        row = self._rows[place]
+        messages, frames = messages_of(row), self._frames.frames(row["video"])
+        if copy and self._augmentation is not None:
+            change = draw_change(self._augmentation.settings, self._augmentation.seed, copy, row["id"])
+            messages, frames = change_sample(messages, frames, change)
+        example = self._preprocessor.example(messages, frames)
         tokens = len(example["input_ids"])
         if tokens > self._max_tokens:
             raise UserError(

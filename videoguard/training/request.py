@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from videoguard.config import FramesSection, TrainingSection
+from videoguard.config import AugmentationSection, FramesSection, TrainingSection
 
 
 class TrainingRequest(BaseModel):
@@ -28,6 +28,8 @@ class TrainingRequest(BaseModel):
     system_prompt: str | None
     question: str | None
     training: TrainingSection
+    augmentation: AugmentationSection | None = None
+    """Changed copies of the training split; None for none."""
     seed: int
     checkpoints: Path
     """Folder of this training alone, for its checkpoints while it goes on. A later attempt goes on from what it finds there;

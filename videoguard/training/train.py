@@ -29,7 +29,7 @@ from videoguard.models.loading import load_model, load_processor
 from videoguard.models.preprocessing import PreprocessingRecord, Preprocessor, digest_processor, make_record
 from videoguard.models.reporting import Emit, Reporter, rename_metrics
 from videoguard.training.curves import draw_curves
-from videoguard.training.examples import TrainingExamples, require_trained_tokens
+from videoguard.training.examples import Augmentation, TrainingExamples, require_trained_tokens
 from videoguard.training.request import TrainingReply, TrainingRequest
 
 ADAPTER = "adapter"
@@ -126,7 +126,11 @@ def count_steps(settings: TrainingSection, examples: int) -> int:
 
 
 def _examples(request: TrainingRequest, split: Split, frames: FrameStore, preprocessor: Preprocessor) -> TrainingExamples:
-    return TrainingExamples(read_split(request.dataset, split), frames, preprocessor, request.training.max_tokens)
+    wanted = request.augmentation if split == "train" else None
+    augmentation = None if wanted is None else Augmentation(wanted, request.seed)
+    return TrainingExamples(
+        read_split(request.dataset, split), frames, preprocessor, request.training.max_tokens, augmentation
+    )
 
 
 def _arguments(request: TrainingRequest, examples: int, held_back: int) -> TrainingArguments:

@@ -1,8 +1,8 @@
 """Splits by group: stable under a seed, under reordering and under added groups, and free of leaks."""
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Sized
 
 from videoguard.errors import refuse_all
 from videoguard.manifests.sample import Split as Split
@@ -19,7 +19,7 @@ def assign_splits(
     This stratifies on average only: no rule that looks at the other groups as well could leave them all in place. So that
     no label is left out by chance, a label that is entitled to a whole group of a split and has none there gives the one
     whose hash is nearest; such a group may move when groups of its own label are added. In the same way a split that is
-    empty altogether takes the nearest group, as long as the training keeps one.
+    empty altogether takes the nearest group, as long as the training keeps one, and one of each label that has several.
 
     Args:
         groups: names.
@@ -39,7 +39,7 @@ def assign_splits(
         _keep_one_in_training(stratum, places, validation + test)
         _fill_empty(stratum, places, validation, test, least=1.0)
         assigned |= stratum
-    _fill_empty(assigned, places, validation, test, least=0.0)
+    _fill_empty(assigned, places, validation, test, least=0.0, labels=labels or {})
     return assigned
 
 
@@ -71,20 +71,47 @@ def given_splits(
 
 def _keep_one_in_training(stratum: dict[str, Split], places: Mapping[str, float], held_out: float) -> None:
     """Give a label that is entitled to a training group, and has none, the one that is nearest to the training."""
-    if len(stratum) > 1 and (1.0 - held_out) * len(stratum) >= 1.0 and "train" not in stratum.values():
+    if len(stratum) > 1 and _comes_to(1.0 - held_out, stratum, 1.0) and "train" not in stratum.values():
         stratum[max(stratum, key=lambda group: (places[group], group))] = "train"
 
 
 def _fill_empty(
-    assigned: dict[str, Split], places: Mapping[str, float], validation: float, test: float, *, least: float
+    assigned: dict[str, Split],
+    places: Mapping[str, float],
+    validation: float,
+    test: float,
+    *,
+    least: float,
+    labels: Mapping[str, str] | None = None,
 ) -> None:
-    """Let an empty split take the nearest training group where its share is positive and comes to `least` groups."""
+    """Let an empty split take the nearest group that can be spared where its share is positive and comes to `least` groups.
+
+    Of a label with several groups the last in the training stays there.
+    """
+    labels = labels or {}
+    numbers = Counter(labels[group] for group in assigned if group in labels)
     wanted: tuple[tuple[Split, float, float], ...] = (("test", test, 0.0), ("validation", validation, test))
     for split, share, start in wanted:
+        if split in assigned.values() or share <= 0 or not _comes_to(share, assigned, least):
+            continue
         trained = [group for group, taken in assigned.items() if taken == "train"]
-        entitled = share > 0 and share * len(assigned) >= least
-        if entitled and split not in assigned.values() and len(trained) > 1:
-            assigned[min(trained, key=lambda group: (abs(places[group] - start - share), group))] = split
+        held_out = [group for group, taken in assigned.items() if taken != "train"]
+        in_training = Counter(labels[group] for group in trained if group in labels)
+        free = [
+            group
+            for group in trained
+            if group not in labels or numbers[labels[group]] == 1 or in_training[labels[group]] > 1
+        ]
+        donors = free if len(trained) > 1 else []
+        # Where the training has none to give, the other held-out split may.
+        donors = donors or (held_out if len(held_out) > 1 else [])
+        if donors:
+            assigned[min(donors, key=lambda group: (abs(places[group] - start - share), group))] = split
+
+
+def _comes_to(share: float, groups: Sized, least: float) -> bool:
+    # 0.45 and 0.45 of ten groups leave one whole group, and in floating point a little less.
+    return round(share * len(groups), 9) >= least
 
 
 def _place(group: str, seed: int) -> float:

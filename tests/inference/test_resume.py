@@ -1,11 +1,10 @@
 """Killed and started again: every sample is answered once, and the answers are those of an undisturbed inference."""
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.kills import KilledError, kill_at
 from videoguard.dataset.building import read_split
 from videoguard.inference import infer as module
 from videoguard.inference.infer import ROWS, in_shard, infer
@@ -14,18 +13,6 @@ from videoguard.inference.rows import AnswerRow, RowFile, read_rows, write_rows
 from videoguard.subprocesses import call
 
 BATCH = 5
-
-
-class KilledError(Exception):
-    """Ends an inference from within one of its events."""
-
-
-def kill_at(count: int) -> Callable[[dict[str, object]], None]:
-    def listen(event: dict[str, object]) -> None:
-        if int(str(event["step"])) >= count:
-            raise KilledError
-
-    return listen
 
 
 def without_latency(rows: list[AnswerRow]) -> list[dict[str, object]]:

@@ -1,11 +1,11 @@
 """Killed and started again: a pre-training ends with the bytes of an undisturbed one."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.kills import KilledError, kill_at
 from videoguard.config import TinyModel
 from videoguard.digests import digest_file
 from videoguard.models.checkpoints import checkpoint_at, newest_whole_checkpoint, step_of
@@ -16,18 +16,6 @@ from videoguard.subprocesses import call
 
 # A checkpoint every second step.
 SIZE = TinyModel(pretraining_steps=8, pretraining_batch=4, pretraining_videos_per_form=1)
-
-
-class KilledError(Exception):
-    """Ends a pre-training from within one of its events."""
-
-
-def kill_at(step: int) -> Callable[[dict[str, object]], None]:
-    def listen(event: dict[str, object]) -> None:
-        if int(str(event["step"])) >= step:
-            raise KilledError
-
-    return listen
 
 
 def request_in(folder: Path) -> PretrainingRequest:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kills import KilledError, kill_at
 from videoguard.digests import digest_file
 from videoguard.models.checkpoints import MANIFEST, checkpoint_at, keep_only, newest_whole_checkpoint, step_of
 from videoguard.subprocesses import call
@@ -16,18 +17,6 @@ from videoguard.training.train import train
 # Of the `trained` adapter and all trainings here: 12 steps, a checkpoint every 4.
 STEPS, INTERVAL = 12, 4
 ADAPTER = "adapter/adapter_model.safetensors"
-
-
-class KilledError(Exception):
-    """Ends a training from within one of its events."""
-
-
-def kill_at(step: int) -> Callable[[dict[str, object]], None]:
-    def listen(event: dict[str, object]) -> None:
-        if int(str(event["step"])) >= step:
-            raise KilledError
-
-    return listen
 
 
 def steps_on_disk(folder: Path) -> list[int]:

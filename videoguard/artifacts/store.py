@@ -5,13 +5,13 @@ the artifacts of a step `.<key>-…`, which is being written or removed, and `.<
 """
 
 import logging
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from videoguard.artifacts.flushing import flush
 from videoguard.artifacts.garbage import Leftover
 from videoguard.artifacts.leftovers import WORK, find_leftovers, remove_leftover, remove_tree
 from videoguard.artifacts.locks import artifact_lock, held_locks, lock_if_free
@@ -162,11 +162,11 @@ class ArtifactStore:
     def _put_in_place(self, folder: Path, record: ArtifactRecord) -> None:
         """Give a filled folder its final name, once all of it is on the disk."""
         for path in (*folder.rglob("*"), folder):
-            _sync(path)
+            flush(path)
         final = self._folder(record.step, record.key)
         self._discard(record.step, record.key, final)
         folder.rename(final)
-        _sync(final.parent)
+        flush(final.parent)
         note_verified(final, record)
 
     @contextmanager
@@ -215,11 +215,3 @@ def _describe(draft: Draft, provenance: Provenance, started: datetime) -> Artifa
         created=started,
         seconds=(datetime.now(UTC) - started).total_seconds(),
     )
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

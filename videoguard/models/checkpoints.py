@@ -5,7 +5,6 @@ checkpoint counts only with its manifest, which is written last and names every 
 one is removed before that.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from videoguard.artifacts.flushing import flush
 from videoguard.artifacts.records import FileRecord, record_files
 
 MANIFEST = "manifest.json"
@@ -137,13 +137,13 @@ def _read_whole(checkpoint: Path) -> CheckpointManifest | None:
 def _write_manifest(checkpoint: Path, best_step: int | None) -> None:
     manifest = CheckpointManifest(step=step_of(checkpoint), best_step=best_step, files=record_files(checkpoint))
     for name in manifest.files:
-        _sync(checkpoint / name)
+        flush(checkpoint / name)
     temporary = checkpoint / f".{MANIFEST}"
     temporary.write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    _sync(temporary)
+    flush(temporary)
     temporary.replace(checkpoint / MANIFEST)
-    _sync(checkpoint)
-    _sync(checkpoint.parent)
+    flush(checkpoint)
+    flush(checkpoint.parent)
 
 
 def _remove(checkpoints: Iterable[Path]) -> None:
@@ -151,11 +151,3 @@ def _remove(checkpoints: Iterable[Path]) -> None:
         # The manifest goes first: a removal that is cut short leaves nothing that counts.
         (checkpoint / MANIFEST).unlink(missing_ok=True)
         shutil.rmtree(checkpoint)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

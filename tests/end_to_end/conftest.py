@@ -70,9 +70,10 @@ class Workspace:
             _end(process)
 
     def artifacts(self) -> dict[str, int]:
-        """When each stored file was last written, nanoseconds, by name."""
+        """When each file of an artifact was last written, nanoseconds, by name."""
         store = self.state / "artifacts"
-        return {path.relative_to(store).as_posix(): path.stat().st_mtime_ns for path in store.rglob("*") if path.is_file()}
+        files = (path for path in store.glob("[!.]*/[!.]*/**/*") if path.is_file())
+        return {path.relative_to(store).as_posix(): path.stat().st_mtime_ns for path in files}
 
     def ask(self, path: str, **question: object) -> Any:
         """What the Prefect server answers."""

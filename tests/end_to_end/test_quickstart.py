@@ -53,7 +53,7 @@ def without_steps(summary: dict[str, Any]) -> dict[str, Any]:
 
 def evaluations(workspace, rows: int) -> dict[str, Evaluation]:
     """The stored evaluations of base and adapter: the adapter's is the better one."""
-    found = [read_evaluation(folder) for folder in (workspace.state / "artifacts/evaluation").iterdir()]
+    found = [read_evaluation(folder) for folder in (workspace.state / "artifacts/evaluation").glob("[!.]*")]
     found = [evaluation for evaluation in found if len(evaluation.rows) == rows]
     found.sort(key=lambda evaluation: evaluation.summary["exercise_accuracy"].mean or 0.0)
     return {"base": found[0], "fine_tuned": found[-1]}
@@ -61,7 +61,7 @@ def evaluations(workspace, rows: int) -> dict[str, Evaluation]:
 
 def answer_files(workspace, rows: int) -> list[Path]:
     """The stored answers of base and adapter."""
-    files = (workspace.state / "artifacts/inference").glob("*/rows.jsonl")
+    files = (workspace.state / "artifacts/inference").glob("[!.]*/rows.jsonl")
     return [file for file in files if len(read_rows(file)) == rows]
 
 

@@ -43,7 +43,7 @@ def _provenance(place: Workplace, model: ModelSection, seed: int) -> Provenance:
     named = Path(model.base or "")
     return Provenance(
         step="base-model",
-        code=digest_source(_TINY_SOURCE if model.tiny else ["models/base.py"]),
+        code=digest_source(_TINY_SOURCE if model.tiny else ["models/base.py", "models/hub.py"]),
         settings={**model.model_dump(mode="json", exclude={"dtype"}), "seed": seed if model.tiny else 0},
         inputs={"files": stamp_files(sorted(named.iterdir()))} if model.base and named.is_dir() else {},
     )

@@ -21,7 +21,6 @@ from videoguard.evaluation.scores import read_evaluation
 from videoguard.inference.rows import read_rows
 from videoguard.quality.tables import read_quality
 from videoguard.report.content import ModelResult, QuarantinedVideo, ReportContent, RunFacts, settings_text
-from videoguard.report.workbook import write_workbook
 from videoguard.revision import code_revision, package_versions
 from videoguard.summary import RunSummary, account
 from videoguard.training.request import TrainingReply
@@ -106,6 +105,8 @@ def write_report(place: Workplace, config: RunConfig, command: str, steps: Steps
     """Write the workbook into the store, and a copy into the folder of reports."""
 
     def fill(draft: Draft) -> None:
+        from videoguard.report.workbook import write_workbook
+
         created = datetime.now(UTC)
         file = f"{config.name}-{created:%Y%m%d-%H%M%S}.xlsx"
         content = _content(place, config, command, steps, created)

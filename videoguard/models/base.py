@@ -1,12 +1,8 @@
 """Finding a base model on disk or on the hub, without loading it."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
 from videoguard.digests import digest_file, digest_json
 from videoguard.errors import UserError
@@ -33,7 +29,9 @@ def check_base(name: str, revision: str | None = None) -> None:
     if folder.exists():
         _require_weights(folder, name)
     else:
-        folder = _ask_hub(lambda: Path(snapshot_download(name, revision=revision, allow_patterns="config.json")), name)
+        from videoguard.models.hub import download_model
+
+        folder = download_model(name, revision, only="config.json")
     family_of(_model_type(folder, name))
 
 
@@ -47,7 +45,9 @@ def find_base(name: str, revision: str | None = None) -> BaseModelFolder:
     """
     folder = Path(name)
     if not folder.exists():
-        folder = _ask_hub(lambda: Path(snapshot_download(name, revision=revision)), name)
+        from videoguard.models.hub import download_model
+
+        folder = download_model(name, revision)
     model_type = _model_type(folder, name)
     _require_weights(folder, name)
     return BaseModelFolder(folder, name, _digest_model(folder), family_of(model_type))
@@ -65,19 +65,6 @@ def family_of_folder(folder: Path) -> Family:
 def _require_weights(folder: Path, name: str) -> None:
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"model {name}: {folder} has no *.safetensors file: give a folder written by save_pretrained")
-
-
-def _ask_hub(download: Callable[[], Path], name: str) -> Path:
-    try:
-        return download()
-    except HFValidationError:
-        raise UserError(f"model.base is {name}: no such folder, and not a name of the hub (owner/model)") from None
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as failure:
-        first_line = str(failure).strip().splitlines()[0]
-        raise UserError(
-            f"model.base is {name}: no such folder, and the hub did not give it ({first_line}): "
-            "check the name, the network and, for a gated model, `hf auth login`"
-        ) from None
 
 
 def _model_type(folder: Path, name: str) -> str:

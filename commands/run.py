@@ -1,8 +1,10 @@
 """`video-guard run`: the flow `train-eval` in this process."""
 
+import signal
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -12,6 +14,7 @@ from commands.prefect_server import prefect_server
 from commands.terminal import RunDisplay, print_summary
 from videoguard.preflight import check_inputs
 from videoguard.recipes import load_recipe
+from videoguard.subprocesses import stop_children
 
 
 def run(
@@ -35,6 +38,7 @@ def run(
     check_inputs(config)
     # With --json the standard output holds nothing but the summary.
     console = Console(stderr=as_json)
+    signal.signal(signal.SIGINT, _interrupt)
     with ExitStack() as served:
         with console.status("starting Prefect"):
             flow = "flows.train_eval"
@@ -50,3 +54,9 @@ def run(
         print_summary(console, summary)
     if not summary.complete:
         raise typer.Exit(1)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Steps that run in threads would otherwise take their ended child for a failure and start it again.
+    stop_children()
+    signal.default_int_handler(number, frame)

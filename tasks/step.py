@@ -21,6 +21,7 @@ from videoguard.config import ExecutionSection
 from videoguard.digests import digest_file, digest_json
 from videoguard.errors import UserError, refuse_all
 from videoguard.progress import STARTING, Progress, tell
+from videoguard.subprocesses import is_stopping
 
 HOUR = 3600.0
 STEPS = (
@@ -148,8 +149,8 @@ class StepOptions(TypedDict):
 
 
 def can_pass(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Whether another attempt may go better: not where the user's input was refused."""
-    return not isinstance(state.result(raise_on_failure=False), UserError)
+    """Whether another attempt may go better: not where the user's input was refused, or the user interrupts the run."""
+    return not is_stopping() and not isinstance(state.result(raise_on_failure=False), UserError)
 
 
 OPTIONS: StepOptions = {

@@ -32,6 +32,8 @@ _REFUSED = 2
 _UNAVAILABLE = 1
 _KEPT_LINES = 40
 _log = logging.getLogger(__name__)
+_stopping = threading.Event()
+_running: set["subprocess.Popen[str]"] = set()
 
 
 class ProcessFailedError(Exception):
@@ -60,8 +62,10 @@ def call(
     Raises:
         UserError: the child refused its input.
         UnavailableError: what the child needs does not answer.
-        ProcessFailedError: the child crashed or was killed.
+        ProcessFailedError: the child crashed or was killed, or the user has interrupted the program.
     """
+    if _stopping.is_set():
+        raise ProcessFailedError(f"{module} was not started: the program is interrupted")
     child = subprocess.Popen(  # noqa: S603  the module name is the program's own
         [sys.executable, "-m", module],
         stdin=subprocess.PIPE,
@@ -75,13 +79,27 @@ def call(
     alarm = threading.Timer(timeout_s, child.kill)
     alarm.daemon = True
     alarm.start()
+    _running.add(child)
     try:
         return _converse(child, module, request, reply_type, on_event)
     finally:
         alarm.cancel()
+        _running.discard(child)
         if child.poll() is None:
             child.kill()
         child.wait()
+
+
+def stop_children() -> None:
+    """Kill every child process and start no other: the user interrupts the program."""
+    _stopping.set()
+    for child in tuple(_running):
+        child.kill()
+
+
+def is_stopping() -> bool:
+    """Whether the user has interrupted the program."""
+    return _stopping.is_set()
 
 
 def serve(request_type: type[Request], handler: Callable[[Request, Emit], BaseModel]) -> None:

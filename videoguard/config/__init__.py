@@ -1,0 +1,67 @@
+"""What one run is: `RunConfig` and its sections, as the YAML recipes under `configs/` write them.
+
+Unknown keys are refused, and every error is reported at once. Paths are relative to the working folder.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from videoguard.config.augmentation import AugmentationSection
+from videoguard.config.data import DataSection, SyntheticVideos
+from videoguard.config.dataset import DatasetSection
+from videoguard.config.evaluation import EvaluationSection, MetricName
+from videoguard.config.frames import FrameLimits, FramesSection
+from videoguard.config.inference import InferenceSection
+from videoguard.config.model import ModelSection, TinyModel
+from videoguard.config.places import ExecutionSection, RegistrySection
+from videoguard.config.quality import QualitySection
+from videoguard.config.report import Band, ReportSection
+from videoguard.config.section import Section
+from videoguard.config.training import LoraSection, TrainingSection
+
+__all__ = [
+    "AugmentationSection",
+    "Band",
+    "DataSection",
+    "DatasetSection",
+    "EvaluationSection",
+    "ExecutionSection",
+    "FrameLimits",
+    "FramesSection",
+    "InferenceSection",
+    "LoraSection",
+    "MetricName",
+    "ModelSection",
+    "QualitySection",
+    "RegistrySection",
+    "ReportSection",
+    "RunConfig",
+    "Section",
+    "SyntheticVideos",
+    "TinyModel",
+    "TrainingSection",
+]
+
+
+class RunConfig(Section):
+    """One recipe: everything that decides the result of the flow `train-eval`."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Short name of the recipe; it stands in the run's and the workbook's name."""
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Seed of everything random."""
+    data: DataSection
+    frames: FramesSection = FramesSection()
+    quality: QualitySection | None = None
+    """Scores and rules of quality; absent, nothing is measured and nothing left out."""
+    dataset: DatasetSection = DatasetSection()
+    augmentation: AugmentationSection | None = None
+    """Changed copies of the training split; absent, there are none."""
+    model: ModelSection
+    training: TrainingSection = TrainingSection()
+    inference: InferenceSection = InferenceSection()
+    evaluation: EvaluationSection = EvaluationSection()
+    report: ReportSection = ReportSection()
+    registry: RegistrySection = RegistrySection()
+    execution: ExecutionSection = ExecutionSection()

@@ -1,0 +1,32 @@
+"""Who learns from what, and what the model is asked."""
+
+from pydantic import model_validator
+
+from videoguard.config.section import Fraction, Section
+
+
+class DatasetSection(Section):
+    """Who learns from what, and what the model is asked."""
+
+    validation: Fraction = 0.1
+    """Share of source videos that choose the best adapter."""
+    test: Fraction = 0.2
+    """Share of source videos that are held out for the evaluation."""
+    group_by: str = "video"
+    """What must not stand in two splits: `video`, the content of the video file, or a field of the manifest such as
+    `subject`, whose videos then stay together."""
+    stratify: bool = True
+    """Give every split some of each label that has enough groups for it."""
+    system_prompt: str | None = None
+    """System message put before every conversation in place of the manifest's own. `{label}`, `{question}`, `{system}`,
+    `{video}` and `{any field of the manifest}` are filled in; `{{label}}` stands for `{label}`."""
+    question: str | None = None
+    """Question asked of every video in place of the manifest's own; filled in likewise."""
+
+    @model_validator(mode="after")
+    def _leave_some_for_training(self) -> "DatasetSection":
+        if self.validation + self.test >= 1.0:
+            raise ValueError(
+                f"validation {self.validation} and test {self.test} leave nothing to train on: together they must be below 1"
+            )
+        return self

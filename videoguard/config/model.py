@@ -1,0 +1,53 @@
+"""The base model."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from videoguard.config.section import Fraction, PositiveFloat, PositiveInt, Section
+
+
+class TinyModel(Section):
+    """A tiny InternVL that the run builds from its config and briefly pre-trains (quickstart and tests)."""
+
+    image_size: PositiveInt = 64
+    """Side of the square image that the vision tower sees, pixels."""
+    patch_size: PositiveInt = 16
+    """Side of a vision patch, pixels."""
+    vision_width: PositiveInt = 64
+    """Hidden size of the vision tower."""
+    text_width: PositiveInt = 128
+    """Hidden size of the language model."""
+    layers: PositiveInt = 2
+    """Layers of the vision tower and of the language model."""
+    vocabulary: PositiveInt = 768
+    """Largest number of tokens of the byte-level BPE tokenizer."""
+    pretraining_steps: Annotated[int, Field(ge=0)] = 300
+    """Optimizer steps of the pre-training."""
+    pretraining_batch: PositiveInt = 16
+    """Examples of one pre-training step."""
+    pretraining_learning_rate: PositiveFloat = 4e-3
+    """Highest learning rate of the pre-training."""
+    pretraining_videos_per_form: PositiveInt = 24
+    """Rendered clips of each pair of exercise and form seen in the pre-training; never those of the data set."""
+    answer_share: Fraction = 0.2
+    """Share of pre-training examples that ask the real question and answer with a random label."""
+
+
+class ModelSection(Section):
+    """The base model: exactly one of `base` and `tiny`."""
+
+    base: str | None = None
+    """A model folder, or a name of the Hugging Face hub."""
+    revision: str | None = None
+    """Commit or tag of the hub model."""
+    tiny: TinyModel | None = None
+    """Build a tiny model instead of loading one."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Number format of the weights in training and inference."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "ModelSection":
+        if (self.base is None) == (self.tiny is None):
+            raise ValueError("exactly one of base (a model folder or hub name) and tiny must be given")
+        return self

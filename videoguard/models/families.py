@@ -13,8 +13,15 @@ class Family:
     model_type: str
     processor_options: Mapping[str, object] = field(default_factory=dict)
     """Keyword arguments of every processor call."""
-    not_language: str = r".*(vision_tower|multi_modal_projector|vision_model|visual).*"
-    """Pattern of the modules outside the language model; adapters leave them alone."""
+    vision: str = r".*vision_tower.*"
+    """Pattern of the full names of the modules that see."""
+    projector: str = r".*multi_modal_projector.*"
+    """Pattern of those that bring what was seen into the language model. All that neither matches is the language model."""
+
+    @property
+    def not_language(self) -> str:
+        """Pattern of the modules outside the language model."""
+        return f"{self.vision}|{self.projector}"
 
 
 _FAMILIES = {

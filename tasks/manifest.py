@@ -1,5 +1,7 @@
 """Step manifest: the list of videos and wanted answers, read, checked and digested."""
 
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from prefect import task
@@ -24,7 +26,13 @@ def media_root(data: DataSection) -> Path:
 
 def listing_of(place: Workplace, data: DataSection, manifest: Artifact) -> Listing:
     """What the manifest asks for."""
-    return read_listing(place.path(manifest), media_root(data))
+    return _listing(place.path(manifest), manifest.digest, media_root(data))
+
+
+# Every shard asks for it, more than once: reading it takes part of the time of decoding tiny clips.
+@lru_cache(maxsize=1)
+def _listing(folder: Path, digest: str, root: Path) -> Listing:
+    return read_listing(folder, root)
 
 
 @task(name="videos", timeout_seconds=HOUR, retries=0)
@@ -40,12 +48,14 @@ def make_videos(data: DataSection, seed: int, workers: int) -> None:
         )
 
 
-def _read(data: DataSection) -> ManifestReading:
+@lru_cache(maxsize=1)
+def _read(started: datetime, data: DataSection) -> ManifestReading:
+    """The manifest as it was when a run first looked at it: one run sees one manifest."""
     return keep_trainable(read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside), data.manifest)
 
 
 def _provenance(place: Workplace, data: DataSection) -> Provenance:
-    reading = _read(data)
+    reading = _read(place.started, data)
     return Provenance(
         step="manifest",
         code=digest_source(["manifests"]),
@@ -62,7 +72,7 @@ def read_listing_task(place: Workplace, data: DataSection) -> Artifact:
     """Read the manifest and digest its videos."""
 
     def fill(draft: Draft) -> None:
-        reading = _read(data)
+        reading = _read(place.started, data)
         listing = make_listing(reading.samples, reading.problems, reading.format)
         write_listing(listing, draft.folder)
         draft.facts = {"samples": len(listing.samples), "videos": len(listing.media_digests), "problems": listing.problems}

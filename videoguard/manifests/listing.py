@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from videoguard.manifests.sample import RowProblem, Sample, video_paths
 
 _LISTING = "listing.json"
 _DIGESTED_AT_ONCE = 8
+# To hand over a tiny file takes as long as to digest it.
+_DIGESTED_IN_TURN = 32
 
 
 class Listing(BaseModel):
@@ -39,9 +41,11 @@ def make_listing(samples: Sequence[Sample], problems: Sequence[RowProblem], form
     """Digest the videos of a manifest's samples."""
     paths = video_paths(samples)
     videos = sorted(paths)
+    parts = [videos[start : start + _DIGESTED_IN_TURN] for start in range(0, len(videos), _DIGESTED_IN_TURN)]
     # Digesting, and waiting for a disk, leave the interpreter free.
     with ThreadPoolExecutor(min(_DIGESTED_AT_ONCE, os.cpu_count() or 1)) as threads:
-        digests = dict(zip(videos, threads.map(_digest_or_none, [paths[video] for video in videos]), strict=True))
+        digested = threads.map(lambda part: [_digest_or_none(paths[video]) for video in part], parts)
+        digests = dict(zip(videos, chain.from_iterable(digested), strict=True))
     return Listing(
         format=format_name, samples=list(samples), media_digests=digests, problems=[str(problem) for problem in problems]
     )
@@ -49,9 +53,8 @@ def make_listing(samples: Sequence[Sample], problems: Sequence[RowProblem], form
 
 def write_listing(listing: Listing, folder: Path) -> None:
     """Write a listing; its bytes name no folder of this machine."""
-    samples = [{key: value for key, value in asdict(sample).items() if key != "root"} for sample in listing.samples]
-    content = {**listing.model_dump(mode="json", exclude={"samples"}), "samples": samples}
-    (folder / _LISTING).write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    content = listing.model_dump_json(indent=1, exclude={"samples": {"__all__": {"root"}}})
+    (folder / _LISTING).write_text(content + "\n", encoding="utf-8")
 
 
 def read_listing(folder: Path, media_root: Path) -> Listing:

@@ -9,6 +9,8 @@ BIN := .venv/bin
 export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := 1
+# DeepSpeed compiles what it needs when it needs it.
+export DS_BUILD_OPS := 0
 
 .PHONY: help setup demo test lint lock mlflow prefect worker
 help:  ## Show the targets

@@ -1,13 +1,16 @@
 """`video-guard`: the commands, and what each kind of failure does to the exit status."""
 
+import logging
 import os
 import sys
+import warnings
 
 import typer
 
 from commands.artifacts import app as artifacts
 from commands.data import app as data
 from commands.doctor import doctor
+from commands.export import export
 from commands.run import run
 from videoguard.errors import UnavailableError, UserError
 
@@ -22,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(doctor)
+app.command()(export)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")
 
@@ -32,6 +36,9 @@ def main() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # What libraries tell their developers is nothing that a user can act on.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    logging.getLogger("DeepSpeed").addFilter(lambda record: record.levelno > logging.WARNING)
     try:
         app()
     except UserError as refusal:

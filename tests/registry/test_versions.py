@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from videoguard.config import RegistrySection
+from videoguard.errors import UnavailableError, UserError
 from videoguard.inference.predictor import load_predictor
+from videoguard.registry.references import find_model
 from videoguard.registry.request import RegistrationRequest
 from videoguard.registry.versions import register_adapter
 
@@ -21,7 +23,7 @@ def version(tracking, trained, tiny_base, small_set, workspace) -> Iterator[str]
     """The first version of an adapter."""
     before = mlflow.get_tracking_uri()
     uri = RegistrySection().uri(workspace / "state")
-    run_id = tracking.start_run("trial", {}, {})
+    run_id = tracking.start_run("trial", {"training.epochs": 4}, {})
     tracking.finish(run_id, succeeded=True)
     request = RegistrationRequest(
         tracking_uri=uri,
@@ -91,3 +93,45 @@ def test_the_question_may_be_left_out_where_the_training_had_one(version, small_
     model = mlflow.pyfunc.load_model("models:/exercises/1")
     with pytest.raises(UserError, match="no question is given"):
         model.predict(pd.DataFrame({"video": [str(small_set.samples[0].path)]}))
+
+
+def test_a_version_is_found_by_its_number_and_its_alias(version, tracking, trained, tiny_base):
+    tracking.client.set_registered_model_alias("exercises", "champion", version)
+    for name in ("models:/exercises/1", "models:/exercises@champion"):
+        found = find_model(name, tracking.uri)
+        assert (found.version, found.base) == ("1", str(tiny_base))
+        assert found.tags["adapter_digest"] == "abc"
+        assert found.settings["training.epochs"] == "4"
+        weights = "adapter_model.safetensors"
+        assert found.adapter is not None
+        assert (found.adapter / weights).read_bytes() == (trained.adapter / weights).read_bytes()
+    assert find_model("models:/exercises/1", tracking.uri, base="/elsewhere").base == "/elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("models:/exercises/7", "has the versions 1"),
+        ("models:/exercises@nobody", "name one of them"),
+        ("models:/nothing/1", "no model nothing is registered"),
+        ("models:/exercises", "named models:/NAME@ALIAS or models:/NAME/VERSION"),
+    ],
+)
+def test_a_version_that_is_not_there_is_refused_by_name(version, tracking, name, complaint):
+    with pytest.raises(UserError, match=complaint):
+        find_model(name, tracking.uri)
+
+
+def test_a_folder_is_an_adapter_or_a_base(trained, tiny_base, tmp_path):
+    adapter = find_model(str(trained.adapter), "sqlite:///unused.db")
+    assert (adapter.adapter, adapter.base) == (trained.adapter, str(tiny_base))
+    base = find_model(str(tiny_base), "sqlite:///unused.db")
+    assert (base.adapter, base.base) == (None, str(tiny_base))
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"no preprocessing\.json"):
+        find_model(str(tmp_path), "sqlite:///unused.db")
+
+
+def test_an_mlflow_that_does_not_answer_is_told(tmp_path):
+    with pytest.raises(UnavailableError, match="does not give it"):
+        find_model("models:/exercises/1", "http://127.0.0.1:9")

@@ -18,7 +18,7 @@ _HEADINGS = (
     *("Video", "Class", "Class moves?", "Decision", "Reason", "Samples", "Width", "Height", "Brightness", "Sharpness"),
     *("Motion", "Pixels changed", "Black frames", "Frozen frames"),
 )
-_WIDTHS = (40, 24, 13, 12, 60, 10, 10, 10, 12, 12, 10, 12, 12, 12)
+_WIDTHS = (40, 24, 15, 12, 60, 11, 10, 10, 13, 13, 11, 17, 15, 16)
 _CLASS_HEADINGS = ("Class", "Class moves?", "Videos", "Kept", "Left out")
 
 

@@ -6,7 +6,7 @@ from prefect import task
 from pydantic import BaseModel, ConfigDict
 
 from tasks.base_model import BaseReference
-from tasks.frames import StoredFrames
+from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
@@ -47,7 +47,7 @@ def _provenance(
     base: BaseReference,
     adapter: Artifact | None,
     dataset: Artifact,
-    frames: StoredFrames,
+    frames: StoredFrames | None,
     shard: int,
 ) -> Provenance:
     return Provenance(
@@ -62,9 +62,9 @@ def _provenance(
             "base": base.digest,
             "adapter": adapter.digest if adapter else "none",
             "dataset": dataset.digest,
-            "frames": frames.digest,
+            "frames": frames_digest(frames),
         },
-        parents=(base.artifact, dataset, *frames.artifacts, *([adapter] if adapter else [])),
+        parents=(base.artifact, dataset, *frame_artifacts(frames), *([adapter] if adapter else [])),
     )
 
 
@@ -75,7 +75,7 @@ def answer_shard(
     base: BaseReference,
     adapter: Artifact | None,
     dataset: Artifact,
-    frames: StoredFrames,
+    frames: StoredFrames | None,
     shard: int,
 ) -> Artifact:
     """Answers of the base model, or of an adapter on it, for the test samples of one shard."""
@@ -88,8 +88,7 @@ def answer_shard(
             dtype=config.model.dtype,
             adapter=place.path(adapter) / "adapter" if adapter else None,
             dataset=place.path(dataset),
-            frame_store=frames.index_folder(place),
-            frame_shards=tuple(frames.shard_folders(place)),
+            **frame_folders(place, frames),
             frames=config.frames,
             system_prompt=config.dataset.system_prompt,
             question=config.dataset.question,

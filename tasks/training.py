@@ -7,7 +7,7 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.base_model import BaseReference
-from tasks.frames import StoredFrames, sampling_rule
+from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest, sampling_rule
 from tasks.step import HOUR, OPTIONS, ByProvenance, Event, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
@@ -32,7 +32,7 @@ _SOURCE = [
 
 
 def _provenance(
-    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames
+    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames | None
 ) -> Provenance:
     return Provenance(
         step="training",
@@ -47,14 +47,14 @@ def _provenance(
             **({} if config.augmentation is None else {"augmentation": config.augmentation.model_dump(mode="json")}),
             "prompt": config.dataset.model_dump(include={"system_prompt", "question"}),
         },
-        inputs={"base": base.digest, "dataset": dataset.digest, "frames": frames.digest},
-        parents=(base.artifact, dataset, *frames.artifacts),
+        inputs={"base": base.digest, "dataset": dataset.digest, "frames": frames_digest(frames)},
+        parents=(base.artifact, dataset, *frame_artifacts(frames)),
     )
 
 
 @task(name="training", timeout_seconds=96 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
 def train_adapter(
-    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames
+    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames | None
 ) -> Artifact:
     """Train the adapter; its facts name the MLflow run that showed its curves, where MLflow answered."""
 
@@ -99,7 +99,7 @@ def _train(
     config: RunConfig,
     base: BaseReference,
     dataset: Artifact,
-    frames: StoredFrames,
+    frames: StoredFrames | None,
     draft: Draft,
     live: "LiveRun",
 ) -> TrainingReply:
@@ -109,8 +109,7 @@ def _train(
         revision=base.revision,
         dtype=config.model.dtype,
         dataset=place.path(dataset),
-        frame_store=frames.index_folder(place),
-        frame_shards=tuple(frames.shard_folders(place)),
+        **frame_folders(place, frames),
         frames=config.frames,
         system_prompt=config.dataset.system_prompt,
         question=config.dataset.question,

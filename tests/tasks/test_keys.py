@@ -109,7 +109,7 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         "training": (train_adapter, (run, found, dataset, frames)),
         "registry": (register_adapter_task, (run, found, dataset, adapter)),
         "inference": (answer_shard, (run, found, adapter, dataset, frames, 0)),
-        "evaluation": (score_answers, (run.evaluation, run.seed, [answers])),
+        "evaluation": (score_answers, (run, [answers])),
         "report": (write_report, (run, "video-guard run trial.yaml", steps)),
         "publish": (publish_results, (run, version, scored, report)),
     }
@@ -134,6 +134,7 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         ({"dataset__question": "Which?"}, {"dataset", "training"}),
         ({"dataset__group_by": "subject"}, {"dataset"}),
         ({"dataset__stratify": False}, {"dataset"}),
+        ({"dataset__answer": {"json_schema": {"type": "object"}}}, {"dataset", "evaluation"}),
         ({"model": {"tiny": {"layers": 1}}}, {"base"}),
         ({"model": {"tiny": {}, "dtype": "bfloat16"}}, {"training", "inference"}),
         ({"training__epochs": 2}, {"training"}),

@@ -2,15 +2,17 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import SchemaError
 from jsonschema.protocols import Validator
 from jsonschema.validators import validator_for
+from pydantic import JsonValue
 
 from videoguard.errors import UserError
 from videoguard.manifests.labels import JsonContainer, parse_json
@@ -32,7 +34,7 @@ class Violation:
 class AnswerSchema:
     """A schema that is itself sound."""
 
-    content: dict[str, object]
+    content: Mapping[str, JsonValue]
 
     def find_violation(self, text: str) -> Violation | None:
         """The first rule that a text breaks, in the order of the answer; None where it is JSON that fits the schema."""
@@ -44,14 +46,16 @@ class AnswerSchema:
 
     def errors(self, value: JsonContainer) -> list[ValidationError]:
         """Every rule that a value breaks, by its place in the value."""
-        return sorted(self._validator.iter_errors(value), key=lambda error: [str(part) for part in error.absolute_path])
+        return sorted(
+            self._validator.iter_errors(cast(Any, value)), key=lambda error: [str(part) for part in error.absolute_path]
+        )
 
     @cached_property
     def _validator(self) -> Validator:
         return validator_for(self.content, default=Draft202012Validator)(self.content)
 
 
-def load_answer_schema(source: Path | dict[str, object]) -> AnswerSchema:
+def load_answer_schema(source: Path | Mapping[str, JsonValue]) -> AnswerSchema:
     """The schema of a file, or the one that is given.
 
     Raises:

@@ -14,16 +14,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import cast
 
 from jsonschema import ValidationError
 
-from videoguard.dataset.answer_schema import AnswerSchema
+from videoguard.config import AnswerSection
+from videoguard.dataset.answer_schema import AnswerSchema, load_answer_schema
 from videoguard.errors import UserError
 from videoguard.manifests.labels import JsonContainer, parse_json
 from videoguard.manifests.sample import Sample
 
+QUARANTINE = "quarantine.jsonl"
 AROUND, UNKNOWN_KEY, SPELLING = "text around the JSON", "unknown key", "spelling"
 _MOST_ROUNDS = 100
 _SHOWN_KINDS = 5
@@ -90,6 +93,25 @@ def clean_samples(samples: Sequence[Sample], schema: AnswerSchema, *, clean: boo
     return Cleaning(kept, dropped, dict(repaired), dict(reasons.most_common()))
 
 
+def clean_for(samples: Sequence[Sample], answer: AnswerSection | None) -> Cleaning:
+    """`clean_samples` as a recipe wants it; all samples as they are where it has no schema."""
+    if answer is None:
+        return Cleaning(list(samples))
+    return clean_samples(samples, load_answer_schema(answer.json_schema), clean=answer.clean)
+
+
+def write_dropped(dropped: Sequence[DroppedSample], folder: Path) -> None:
+    """Write what was left out into a dataset's folder, as JSON Lines."""
+    lines = [json.dumps(asdict(sample), ensure_ascii=False) + "\n" for sample in dropped]
+    (folder / QUARANTINE).write_text("".join(lines), encoding="utf-8")
+
+
+def read_dropped(folder: Path) -> list[DroppedSample]:
+    """What `write_dropped` wrote."""
+    with (folder / QUARANTINE).open(encoding="utf-8") as lines:
+        return [DroppedSample(**json.loads(line)) for line in lines]
+
+
 def clean_answer(text: str, schema: AnswerSchema) -> CleanedAnswer | None:
     """An answer that fits a schema, after the rules of this module where it has to; None where they do not suffice."""
     value = parse_json(text)
@@ -142,8 +164,7 @@ def _inner_json(text: str) -> JsonContainer | None:
 def _repair(value: JsonContainer, error: ValidationError) -> str | None:
     """Mend in place what one error is about; the name of the rule that did, or None."""
     if error.validator == "additionalProperties" and error.validator_value is False:
-        for key in _unknown_keys(error):
-            del error.instance[key]
+        _drop_unknown_keys(error)
         return UNKNOWN_KEY
     if error.validator in {"pattern", "enum", "const"} and isinstance(error.instance, str) and error.absolute_path:
         for spelling in _spellings(error.instance, error):
@@ -154,18 +175,20 @@ def _repair(value: JsonContainer, error: ValidationError) -> str | None:
     return None
 
 
-def _unknown_keys(error: ValidationError) -> list[str]:
-    schema = cast("dict[str, dict[str, object]]", error.schema)
+def _drop_unknown_keys(error: ValidationError) -> None:
+    schema, instance = cast("dict[str, dict[str, object]]", error.schema), cast("dict[str, object]", error.instance)
     patterns = schema.get("patternProperties", {})
     known = schema.get("properties", {})
-    return [key for key in error.instance if key not in known and not any(re.search(pattern, key) for pattern in patterns)]
+    unknown = [key for key in instance if key not in known and not any(re.search(pattern, key) for pattern in patterns)]
+    for key in unknown:
+        del instance[key]
 
 
 def _spellings(text: str, error: ValidationError) -> list[str]:
     """Other ways of writing a text, the nearest first."""
     tidy = " ".join(text.split())
     if error.validator != "pattern":
-        allowed = [error.validator_value] if error.validator == "const" else error.validator_value
+        allowed = cast("list[object]", [error.validator_value] if error.validator == "const" else error.validator_value)
         return [value for value in allowed if isinstance(value, str) and value.casefold() == tidy.casefold()]
     cases: list[Callable[[str], str]] = [str, str.upper, str.lower]
     return [case(written) for written in (tidy, _clock(tidy)) for case in cases]

@@ -19,8 +19,8 @@ class InferenceRequest(BaseModel):
     adapter: Path | None
     """Adapter folder with its preprocessing record; None for the base model itself."""
     dataset: Path
-    frame_store: Path
-    """Folder of the index of the stored frames."""
+    frame_store: Path | None
+    """Folder of the index of the stored frames; None where the dataset is text alone."""
     frame_shards: tuple[Path, ...]
     """Folders of the shards of the stored frames, in their order."""
     frames: FramesSection

@@ -31,7 +31,7 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
     def __init__(
         self,
         rows: Rows,
-        frames: FrameStore,
+        frames: FrameStore | None,
         preprocessor: Preprocessor,
         max_tokens: int,
         augmentation: Augmentation | None = None,
@@ -62,8 +62,9 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
         # A copy is changed by its number and not by the epoch: a resumed training sees the same examples again.
         copy, place = divmod(index, len(self._rows))
         row = self._rows[place]
-        messages, frames = messages_of(row), self._frames.frames(row["video"])
-        if copy and self._augmentation is not None:
+        messages = messages_of(row)
+        frames = None if self._frames is None else self._frames.frames(row["video"])
+        if copy and self._augmentation is not None and frames is not None:
             change = draw_change(self._augmentation.settings, self._augmentation.seed, copy, row["id"])
             messages, frames = change_sample(messages, frames, change)
         example = self._preprocessor.example(messages, frames)

@@ -55,7 +55,7 @@ def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
     base = find_base(request.base, request.revision)
     processor = load_processor(base)
     preprocessor = Preprocessor(processor, base.family)
-    frames = FrameStore(request.frame_store, request.frame_shards)
+    frames = None if request.frame_store is None else FrameStore(request.frame_store, request.frame_shards)
     training = _examples(request, "train", frames, preprocessor)
     validation = _examples(request, "validation", frames, preprocessor)
     require_trained_tokens([training[0]])
@@ -125,7 +125,9 @@ def count_steps(settings: TrainingSection, examples: int) -> int:
     return max(1, round(settings.epochs * -(-examples // per_step)))
 
 
-def _examples(request: TrainingRequest, split: Split, frames: FrameStore, preprocessor: Preprocessor) -> TrainingExamples:
+def _examples(
+    request: TrainingRequest, split: Split, frames: FrameStore | None, preprocessor: Preprocessor
+) -> TrainingExamples:
     wanted = request.augmentation if split == "train" else None
     augmentation = None if wanted is None else Augmentation(wanted, request.seed)
     return TrainingExamples(

@@ -13,10 +13,13 @@ from videoguard.digests import digest_source
 from videoguard.manifests.listing import stamp_files
 from videoguard.subprocesses import call
 
-_TINY_NAME = "tiny-internvl"
 _TINY_SOURCE = [
     "models/tiny",
     "models/preprocessing.py",
+    "models/chat.py",
+    "models/media.py",
+    "models/batching.py",
+    "models/families.py",
     "models/loading.py",
     "models/checkpoints.py",
     "dataset/messages.py",
@@ -64,7 +67,7 @@ def find_base_model(place: Workplace, model: ModelSection, seed: int) -> BaseRef
 
     artifact = place.make(_provenance(place, model, seed), fill)
     return BaseReference(
-        name=model.base or _TINY_NAME,
+        name=f"tiny-{model.tiny.family}" if model.tiny else str(model.base),
         location=model.base or str(place.path(artifact) / "model"),
         revision=model.revision,
         digest=str(artifact.facts["digest"]),

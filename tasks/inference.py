@@ -16,7 +16,16 @@ from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.subprocesses import call
 
 ROWS = "rows.jsonl"
-_SOURCE = ["inference", "models/preprocessing.py", "models/loading.py", "models/families.py", "dataset/messages.py"]
+_SOURCE = [
+    "inference",
+    "models/preprocessing.py",
+    "models/chat.py",
+    "models/media.py",
+    "models/batching.py",
+    "models/loading.py",
+    "models/families.py",
+    "dataset/messages.py",
+]
 
 
 class Answers(BaseModel):

@@ -71,10 +71,10 @@ def test_lora_weights_are_counted_as_peft_makes_them(tmp_path: Path) -> None:
     from videoguard.models.base import find_base
     from videoguard.models.families import family_of
     from videoguard.models.loading import load_model
-    from videoguard.models.tiny.internvl import build_internvl
+    from videoguard.models.tiny.building import build_tiny
     from videoguard.training.train import attach_adapter
 
-    build_internvl(TinyModel(layers=1), ["a few words"], 0, tmp_path)
+    build_tiny(TinyModel(layers=1), ["a few words"], 0, tmp_path)
     base = find_base(str(tmp_path))
     excluded = family_of("internvl").not_language
     for targets in (LoraSection().targets, "all-linear"):

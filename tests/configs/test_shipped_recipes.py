@@ -41,11 +41,11 @@ def test_the_model_of_a_recipe_takes_a_step(config, tmp_path):
     from videoguard.models.base import find_base
     from videoguard.models.loading import load_model, load_processor
     from videoguard.models.preprocessing import Preprocessor
-    from videoguard.models.tiny.internvl import build_internvl
+    from videoguard.models.tiny.building import build_tiny
     from videoguard.models.tiny.pretraining import tokenizer_corpus
     from videoguard.training.train import attach_adapter
 
-    build_internvl(config.model.tiny, tokenizer_corpus(), config.seed, tmp_path)
+    build_tiny(config.model.tiny, tokenizer_corpus(), config.seed, tmp_path)
     base = find_base(str(tmp_path))
     preprocessor = Preprocessor(load_processor(base), base.family)
     side = config.frames.max_side

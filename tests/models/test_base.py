@@ -30,8 +30,8 @@ def folder_with(folder: Path, **files: str) -> Path:
             "has no *.safetensors file: give a folder written by save_pretrained",
         ),
         (
-            {"config_dot_json": '{"model_type": "gpt2"}', "model_dot_safetensors": ""},
-            "model_type gpt2 is not known: known are internvl",
+            {"config_dot_json": '{"model_type": "bert"}', "model_dot_safetensors": ""},
+            "model_type bert is not known: known are g",
         ),
         ({"config_dot_json": "{}", "model_dot_safetensors": ""}, "names no model_type"),
         ({"config_dot_json": "[]", "model_dot_safetensors": ""}, "names no model_type"),

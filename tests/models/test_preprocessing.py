@@ -70,7 +70,8 @@ def test_exactly_the_answer_and_the_end_of_turn_are_trained(preprocessor, answer
 @settings(max_examples=50)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40).filter(lambda text: "<" not in text))
 def test_any_answer_is_trained_whole(preprocessor, answer):
-    tokens = preprocessor.answer_tokens(conversation("Which?", answer))
+    labels = preprocessor.example(conversation("Which?", answer), frames())["labels"]
+    tokens = labels[labels != IGNORED]
     assert tokens[-1] == preprocessor.tokenizer.eos_token_id
     assert preprocessor.tokenizer.decode(tokens[:-1], clean_up_tokenization_spaces=False) == answer
 
@@ -122,8 +123,8 @@ def test_a_template_that_does_not_continue_its_own_prompt_is_refused(base):
 
     processor = load_processor(base)
     processor.chat_template = "{{ messages | length }}{% if add_generation_prompt %}go on{% endif %}"
-    with pytest.raises(UserError, match="the chat template of internvl does not continue its own generation prompt"):
-        Preprocessor(processor, base.family).answer_tokens(conversation("Which?", "squat"))
+    with pytest.raises(UserError, match="internvl model does not continue its own generation prompt"):
+        Preprocessor(processor, base.family)
 
 
 def test_the_record_holds_all_that_decides_what_the_model_sees(record, base):

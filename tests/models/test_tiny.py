@@ -18,12 +18,13 @@ from transformers import (
 
 from videoguard.config import TinyModel
 from videoguard.exercises.catalogue import CLASSES, answer_text
-from videoguard.models.tiny.internvl import build_internvl
+from videoguard.models.tiny.building import build_tiny
+from videoguard.models.tiny.internvl import CHAT, TOKENS
 from videoguard.models.tiny.pretraining import pretrain, tokenizer_corpus
 from videoguard.models.tiny.request import PretrainingRequest
-from videoguard.models.tiny.tokenizer import INTERNVL_TOKENS, train_tokenizer
+from videoguard.models.tiny.tokenizer import train_tokenizer
 
-TOKENIZER = train_tokenizer(tokenizer_corpus(), 768, INTERNVL_TOKENS)
+TOKENIZER = train_tokenizer(tokenizer_corpus(), 768, CHAT, TOKENS)
 
 
 def sha256(path: Path) -> str:
@@ -31,7 +32,7 @@ def sha256(path: Path) -> str:
 
 
 def build(folder: Path, seed: int = 0, **size: int) -> int:
-    return build_internvl(TinyModel(**size), tokenizer_corpus(), seed, folder)
+    return build_tiny(TinyModel(**size), tokenizer_corpus(), seed, folder)
 
 
 def test_the_saved_folder_loads_offline_as_a_hub_model_does(tmp_path, monkeypatch):
@@ -93,7 +94,7 @@ def test_a_frame_is_one_token(preprocessor):
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_any_text_survives_the_tokenizer(text):
     tokens = TOKENIZER(text, add_special_tokens=False)["input_ids"]
-    named = [*INTERNVL_TOKENS.values(), "<|pad|>", "<|im_start|>", "<|im_end|>"]
+    named = [*TOKENS.values(), "<|pad|>", "<|im_start|>", "<|im_end|>"]
     if not any(name in text for name in named):
         assert TOKENIZER.decode(tokens, skip_special_tokens=False, clean_up_tokenization_spaces=False) == text
 

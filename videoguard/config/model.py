@@ -6,10 +6,26 @@ from pydantic import Field, model_validator
 
 from videoguard.config.section import Fraction, PositiveFloat, PositiveInt, Section
 
+TinyFamily = Literal[
+    "internvl",
+    "gemma3n",
+    "gemma4",
+    "qwen2_5_vl",
+    "qwen3_vl",
+    "smolvlm",
+    "llava_onevision",
+    "gpt2",
+    "llama",
+    "qwen2",
+    "qwen3",
+]
+
 
 class TinyModel(Section):
-    """A tiny InternVL that the run builds from its config and briefly pre-trains (quickstart and tests)."""
+    """A tiny model that the run builds from a config and briefly pre-trains (quickstart and tests)."""
 
+    family: TinyFamily = "internvl"
+    """Its `model_type`. The last four read text only."""
     image_size: PositiveInt = 64
     """Side of the square image that the vision tower sees, pixels."""
     patch_size: PositiveInt = 16

@@ -29,7 +29,7 @@ class Engine:
         self._device = model.device
         self._model = model
         self._preprocessor = preprocessor
-        self._end = preprocessor.tokenizer.eos_token_id
+        self._ends = torch.tensor(sorted({*preprocessor.ends, *_own_ends(model)}), device=model.device)
 
     @torch.inference_mode()
     def answer(self, prompts: Sequence[Example], max_new_tokens: int) -> list[Answer]:
@@ -39,17 +39,28 @@ class Engine:
         trace = _GreedyLogprobs()
         generate: Callable[..., torch.Tensor] = cast("Callable[..., torch.Tensor]", self._model.generate)
         sequences = generate(
-            **batch, max_new_tokens=max_new_tokens, do_sample=False, logits_processor=LogitsProcessorList([trace])
+            **batch,
+            max_new_tokens=max_new_tokens,
+            do_sample=False,
+            eos_token_id=self._ends.tolist(),
+            pad_token_id=self._preprocessor.tokenizer.pad_token_id,
+            logits_processor=LogitsProcessorList([trace]),
         )
         generated = sequences[:, batch["input_ids"].shape[1] :]
         logprobs = torch.stack(trace.steps, dim=1)
         return [self._finish(tokens, steps) for tokens, steps in zip(generated, logprobs, strict=True)]
 
     def _finish(self, tokens: torch.Tensor, logprobs: torch.Tensor) -> Answer:
-        ends = (tokens == self._end).nonzero()
+        ends = torch.isin(tokens, self._ends).nonzero()
         length = int(ends[0]) + 1 if len(ends) else len(tokens)
         mean = float(logprobs[:length].mean()) if length else None
         return Answer(self._preprocessor.decode(tokens[:length]), length, mean)
+
+
+def _own_ends(model: PreTrainedModel | PeftModel) -> list[int]:
+    """Tokens at which the model says that it stops."""
+    named = model.generation_config.eos_token_id
+    return [named] if isinstance(named, int) else list(named or ())
 
 
 class _GreedyLogprobs(LogitsProcessor):

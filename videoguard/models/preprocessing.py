@@ -4,14 +4,13 @@ Training, inference and serving call `Preprocessor`, so that a model never sees 
 """
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from transformers import BatchFeature, ProcessorMixin
+from transformers import BatchFeature
 
 from videoguard.config import FramesSection
 from videoguard.dataset.messages import Message
@@ -19,7 +18,10 @@ from videoguard.digests import digest_file, digest_json
 from videoguard.errors import UserError, refuse_all
 from videoguard.frames.rule import Codec, FrameRule, Resize, Sampling
 from videoguard.models.base import BaseModelFolder
+from videoguard.models.batching import batch_samples, join_turns
+from videoguard.models.chat import ChatTemplate, Processor, Turn, tokenizer_of
 from videoguard.models.families import Family
+from videoguard.models.media import Shown, TimedFrames, as_clips, as_images, as_tensor, metadata_of
 
 RECORD = "preprocessing.json"
 IGNORED = -100
@@ -27,6 +29,11 @@ IGNORED = -100
 
 # What the record, the section of the recipe and the rule of the decoder call by the same name.
 _RULE = {"sampling", "fps", "stride", "resize", "max_side", "max_pixels", "width", "height", "codec", "jpeg_quality"}
+
+# Processors of some families tell what kind of token each is; text is 0.
+_TOKEN_TYPES = ("token_type_ids", "mm_token_type_ids")
+TOKEN_TENSORS = ("input_ids", "labels", *_TOKEN_TYPES)
+"""Tensors of an example with an entry a token; all others are media."""
 
 Example = dict[str, torch.Tensor]
 
@@ -114,7 +121,7 @@ def make_record(
     )
 
 
-def digest_processor(processor: ProcessorMixin) -> str:
+def digest_processor(processor: Processor) -> str:
     """Digest of everything that the processor saves: tokenizer, image and video settings, chat template."""
     with tempfile.TemporaryDirectory() as folder:
         processor.save_pretrained(folder)
@@ -123,84 +130,127 @@ def digest_processor(processor: ProcessorMixin) -> str:
 
 
 class Preprocessor:
-    """Turns conversations with their frames into unpadded tensors of one sample, and samples into batches."""
+    """Turns conversations with what they show into unpadded tensors of one sample, and samples into batches.
 
-    def __init__(self, processor: ProcessorMixin, family: Family) -> None:
+    Raises:
+        UserError: the model's chat template cannot be trained on, see `ChatTemplate`.
+    """
+
+    def __init__(self, processor: Processor, family: Family) -> None:
         self.processor = processor
-        self.tokenizer = processor.tokenizer
+        self.tokenizer = tokenizer_of(processor)
         self.family = family
+        self.chat = ChatTemplate(processor, family)
 
-    def prompt(self, messages: Sequence[Message], frames: np.ndarray) -> Example:
+    @property
+    def ends(self) -> list[int]:
+        """Tokens that end an answer: what the chat template writes there, and the end of a text."""
+        end_of_turn: list[int] = self.tokenizer(self.chat.end_of_turn, add_special_tokens=False)["input_ids"]
+        return sorted({end_of_turn[-1], int(self.tokenizer.eos_token_id)})
+
+    def prompt(self, messages: Sequence[Message], frames: Shown | Sequence[Shown] | None = None) -> Example:
         """Tensors of a conversation up to where the model answers.
 
         Args:
             messages: a conversation that ends with a user message.
-            frames: `(frames, height, width, 3)` uint8 RGB.
+            frames: `(frames, height, width, 3)` uint8 RGB, with times or without: for each video or image that the
+                conversation shows, in order. An image is one frame. None where it shows nothing.
 
         Returns:
-            `input_ids` `(tokens,)` and the media tensors of the family, as its processor makes them.
-        """
-        text = self._render(messages, add_generation_prompt=True)
-        video = torch.from_numpy(frames).permute(0, 3, 1, 2)
-        features = self.processor(text=[text], videos=[video], return_tensors="pt", **self.family.processor_options)
-        return _unbatched(features)
+            `input_ids` `(tokens,)`, other tensors with an entry a token where the family has some, and its media tensors
+            as its processor makes them.
 
-    def example(self, messages: Sequence[Message], frames: np.ndarray) -> Example:
-        """Tensors of a conversation with its answer, and `labels`: the answer's tokens with the end of turn, else ignored.
+        Raises:
+            UserError: the model cannot read what is shown.
+        """
+        example = self._encode(messages, frames)
+        labels = example.pop("labels")
+        if len(labels) and labels[-1] != IGNORED:
+            raise ValueError("a prompt ends with a user message, and this conversation with an answer")
+        return example
+
+    def example(self, messages: Sequence[Message], frames: Shown | Sequence[Shown] | None = None) -> Example:
+        """Tensors of a conversation with its answers, and `labels`: the tokens of every answer with its end of turn.
+
+        Other tokens are ignored. What stands before an answer are the tokens of the prompt that asks for it.
 
         Args:
             messages: a conversation that ends with an assistant message.
-            frames: `(frames, height, width, 3)` uint8 RGB.
+            frames: as of `prompt`.
         """
-        return self.with_answer(self.prompt(messages[:-1], frames), messages)
-
-    def with_answer(self, prompt: Example, messages: Sequence[Message]) -> Example:
-        """Append the answer that ends `messages` to the tensors of its prompt."""
-        answer = torch.tensor(self.answer_tokens(messages), dtype=torch.long)
-        ids = prompt["input_ids"]
-        labels = torch.cat([torch.full_like(ids, IGNORED), answer])
-        return {**prompt, "input_ids": torch.cat([ids, answer]), "labels": labels}
-
-    def answer_tokens(self, messages: Sequence[Message]) -> list[int]:
-        """Tokens that the chat template writes after the prompt, to the end of the assistant's turn and no further."""
-        prompt = self._render(messages[:-1], add_generation_prompt=True)
-        whole = self._render(messages, add_generation_prompt=False)
-        if not whole.startswith(prompt):
-            raise UserError(f"the chat template of {self.family.model_type} does not continue its own generation prompt")
-        tokens: list[int] = self.tokenizer(whole[len(prompt) :], add_special_tokens=False)["input_ids"]
-        end = self.tokenizer.eos_token_id
-        return tokens[: tokens.index(end) + 1] if end in tokens else [*tokens, end]
+        return self._encode(messages, frames)
 
     def collate(self, examples: Sequence[Example], side: Literal["left", "right"]) -> Example:
-        """A batch: token tensors padded on one side to `(batch, longest)`, media tensors joined along their first axis."""
-        longest = max(len(example["input_ids"]) for example in examples)
-        fills = {"input_ids": self.tokenizer.pad_token_id, "labels": IGNORED, "attention_mask": 0}
-        batch: Example = {}
-        for name in examples[0]:
-            if name in fills:
-                batch[name] = torch.stack([_pad(example[name], longest, fills[name], side) for example in examples])
-            else:
-                batch[name] = torch.cat([example[name] for example in examples])
-        masks = (torch.ones_like(example["input_ids"]) for example in examples)
-        batch["attention_mask"] = torch.stack([_pad(mask, longest, 0, side) for mask in masks])
-        return batch
+        """A batch: token tensors padded on one side to `(batch, longest)`, media tensors put together as the family has it.
+
+        Raises:
+            UserError: media tensors do not fit together.
+        """
+        return batch_samples(examples, self._fills, self.family, side)
 
     def decode(self, tokens: torch.Tensor) -> str:
         """The text of generated tokens, without special tokens."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
 
-    def _render(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> str:
-        render: Callable[..., str] = self.processor.apply_chat_template
-        return render(list(messages), add_generation_prompt=add_generation_prompt, tokenize=False)
+    @property
+    def _fills(self) -> dict[str, int]:
+        """Tensors with an entry a token, and what stands in them where there is nothing."""
+        return {"input_ids": self.tokenizer.pad_token_id, "labels": IGNORED, **dict.fromkeys(_TOKEN_TYPES, 0)}
+
+    def _encode(self, messages: Sequence[Message], frames: Shown | Sequence[Shown] | None) -> Example:
+        clips = as_clips(frames)
+        _require_all_shown(messages, clips, self.family)
+        if self.family.media == "images":
+            messages, clips = as_images(messages, clips)
+        parts: list[Example] = []
+        for turn in self.chat.turns(messages):
+            shown, clips = clips[: len(turn.media)], clips[len(turn.media) :]
+            prompt = self._read(turn, shown)
+            parts.append({**prompt, "labels": torch.full_like(prompt["input_ids"], IGNORED)})
+            if turn.answer is not None:
+                answer = self._tokens(turn.answer)
+                parts.append({"input_ids": answer, "labels": answer})
+        return join_turns(parts, self._fills, self.family)
+
+    def _read(self, turn: Turn, clips: Sequence[TimedFrames]) -> Example:
+        if not clips:
+            return {"input_ids": self._tokens(turn.prompt)}
+        shown = list(zip(turn.media, clips, strict=True))
+        images = [as_tensor(clip)[0] for kind, clip in shown if kind == "image"]
+        videos = [clip for kind, clip in shown if kind == "video"]
+        media: dict[str, object] = {}
+        if images:
+            media["images"] = [images]
+        if videos:
+            media |= {
+                "videos": [as_tensor(clip) for clip in videos],
+                "video_metadata": [metadata_of(clip) for clip in videos],
+            }
+        features: BatchFeature = self.processor(
+            text=[turn.prompt], **media, add_special_tokens=False, return_tensors="pt", **self.family.processor_options
+        )
+        return self._unbatched(features)
+
+    def _tokens(self, text: str) -> torch.Tensor:
+        # The template writes all special tokens itself: a tokenizer that begins every text with one would add a second.
+        return torch.tensor(self.tokenizer(text, add_special_tokens=False)["input_ids"], dtype=torch.long)
+
+    def _unbatched(self, features: BatchFeature) -> Example:
+        """Drop the batch axis of one sample where there is one; most media tensors count on their first axis."""
+        batched = {"input_ids", *_TOKEN_TYPES, *self.family.stacked}
+        return {
+            name: tensor[0] if name in batched else torch.as_tensor(tensor)
+            for name, tensor in features.items()
+            if name != "attention_mask"
+        }
 
 
-def _unbatched(features: BatchFeature) -> Example:
-    """Drop the batch axis of the token tensors of one sample; media tensors keep theirs (frames, tiles or patches)."""
-    return {
-        name: tensor[0] if name == "input_ids" else tensor for name, tensor in features.items() if name != "attention_mask"
-    }
-
-
-def _pad(tensor: torch.Tensor, length: int, value: int, side: Literal["left", "right"]) -> torch.Tensor:
-    missing = tensor.new_full((length - len(tensor),), value)
-    return torch.cat([missing, tensor] if side == "left" else [tensor, missing])
+def _require_all_shown(messages: Sequence[Message], clips: Sequence[TimedFrames], family: Family) -> None:
+    kinds = [part["type"] for message in messages for part in message["content"] if part["type"] != "text"]
+    if kinds and family.media == "text":
+        raise UserError(
+            f"the conversation shows {len(kinds)} videos or images, and a {family.model_type} model reads text only: "
+            "take a vision-language model, or samples without media"
+        )
+    if len(kinds) != len(clips):
+        raise ValueError(f"the conversation shows {len(kinds)} videos or images, and the frames of {len(clips)} are given")

@@ -16,11 +16,12 @@ _FRAMES = 8
 
 @dataclass(frozen=True)
 class Clip:
-    """Sampled frames `(frames, height, width, 3)` uint8 RGB of one class."""
+    """A clip of one class."""
 
     exercise: str
     form: str
-    frames: np.ndarray
+    frames: np.ndarray | None
+    """Sampled: `(frames, height, width, 3)` uint8 RGB. None for a model that reads text only."""
 
 
 def render_clips(videos_per_form: int, seed: int, workers: int) -> list[Clip]:

@@ -1,4 +1,4 @@
-"""The tiny model's brief pre-training: it learns to see and to speak, but not which exercise is which.
+"""A tiny model's brief pre-training: it learns to see and to speak, but not which exercise is which.
 
 Most examples describe the motion of a rendered clip by its joint ranges, without a name. The others ask the real question
 and answer with a random label, so that the base speaks the form of the answers at chance.
@@ -24,11 +24,12 @@ from videoguard.models.checkpoints import (
     read_state,
     train_to_the_end,
 )
+from videoguard.models.families import family_of
 from videoguard.models.loading import load_model, load_processor
-from videoguard.models.preprocessing import Example, Preprocessor
+from videoguard.models.preprocessing import TOKEN_TENSORS, Example, Preprocessor
 from videoguard.models.reporting import Emit, Reporter
+from videoguard.models.tiny.building import build_tiny
 from videoguard.models.tiny.clips import Clip, render_clips
-from videoguard.models.tiny.internvl import build_internvl
 from videoguard.models.tiny.request import PretrainingReply, PretrainingRequest
 
 MODEL = "model"
@@ -45,11 +46,14 @@ def pretrain(request: PretrainingRequest, emit: Emit) -> PretrainingReply:
     weights as an undisturbed one.
     """
     folder = request.output / MODEL
-    parameters = build_internvl(request.size, tokenizer_corpus(), request.seed, folder)
+    parameters = build_tiny(request.size, tokenizer_corpus(), request.seed, folder)
     steps = request.size.pretraining_steps
     if steps == 0:
         return PretrainingReply(parameters=parameters, clips=0, steps=0, last_loss=None)
-    clips = render_clips(request.size.pretraining_videos_per_form, request.seed, request.workers)
+    if family_of(request.size.family).media == "text":
+        clips = [Clip(exercise, form, None) for exercise, form in CLASSES]
+    else:
+        clips = render_clips(request.size.pretraining_videos_per_form, request.seed, request.workers)
     loss = _train(request, clips, folder, emit)
     return PretrainingReply(parameters=parameters, clips=len(clips), steps=steps, last_loss=loss)
 
@@ -114,12 +118,19 @@ class _Mixture(torch.utils.data.Dataset[Example]):
         # clip alone. So the processor is called once for each of them, and not for each pair.
         clip, question, answer = self._drawn[index]
         if clip not in self._media:
-            self._media[clip] = self._preprocessor.prompt(conversation(question), self._clips[clip].frames)
+            self._media[clip] = self._example(clip, question, answer)
         if (question, answer) not in self._tokens:
-            messages = conversation(question, answer)
-            example = self._preprocessor.example(messages, self._clips[clip].frames)
-            self._tokens[question, answer] = {name: example[name] for name in ("input_ids", "labels")}
+            example = self._example(clip, question, answer)
+            self._tokens[question, answer] = {name: example[name] for name in example if name in TOKEN_TENSORS}
         return {**self._media[clip], **self._tokens[question, answer]}
+
+    def _example(self, clip: int, question: str, answer: str) -> Example:
+        frames = self._clips[clip].frames
+        messages = conversation(question, answer)
+        if frames is None:
+            for message in messages:
+                message["content"] = [part for part in message["content"] if part["type"] == "text"]
+        return self._preprocessor.example(messages, frames)
 
 
 def _arguments(request: PretrainingRequest) -> TrainingArguments:

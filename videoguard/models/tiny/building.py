@@ -1,0 +1,42 @@
+"""A tiny model of any family, with its processor, in a folder."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from transformers import GenerationConfig
+
+from videoguard.config import TinyModel
+from videoguard.models.tiny.internvl import internvl
+from videoguard.models.tiny.parts import TinyParts
+from videoguard.models.tiny.text import gpt2, llama, qwen2, qwen3
+
+_PARTS: dict[str, Callable[[TinyModel, Iterable[str]], TinyParts]] = {
+    "internvl": internvl,
+    "gpt2": gpt2,
+    "llama": llama,
+    "qwen2": qwen2,
+    "qwen3": qwen3,
+}
+
+
+def build_tiny(size: TinyModel, corpus: Iterable[str], seed: int, folder: Path) -> int:
+    """Build a model and its processor with random weights, save both to `folder`, return the number of parameters.
+
+    The classes are those of transformers: the auto classes load the folder as they load a hub model. The same size, corpus
+    and seed give the same bytes.
+
+    Args:
+        size: the family, and how large.
+        corpus: texts that the tokenizer should write in few tokens.
+        seed: of the weights.
+        folder: where to.
+    """
+    parts = _PARTS[size.family](size, corpus)
+    torch.manual_seed(seed)
+    model = parts.model_class(parts.config)
+    tokenizer = parts.tokenizer
+    model.generation_config = GenerationConfig(pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id)
+    model.save_pretrained(folder)
+    parts.processor.save_pretrained(folder)
+    return int(model.num_parameters())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefect import flow, unmapped
 
-from tasks.base_model import find_base_model
+from tasks.base_model import find_base_model, learns_from_dataset
 from tasks.dataset import build_dataset_task
 from tasks.evaluation import ScoredModel, score_answers
 from tasks.frames import store_frames
@@ -44,15 +44,15 @@ def train_eval(
 
 def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
     data, seed, shards = config.data, config.seed, range(config.inference.shards)
-    # A tiny base is pre-trained beside the making and decoding of the videos.
-    found_base = find_base_model.submit(place, config.model, seed)
+    # A tiny base is pre-trained beside the making and decoding of the videos, unless it reads the training split.
+    found_base = None if learns_from_dataset(config.model) else find_base_model.submit(place, config.model, seed)
     make_videos(data, seed, config.frames.workers)
     manifest = read_listing_task(place, data)
     check_space(place, config, manifest)
     frames = store_frames(place, data, config.frames, manifest)
     quality = judge_quality(place, config, manifest, frames)
     dataset = build_dataset_task(place, data, config.dataset, manifest, frames, seed, quality)
-    base = found_base.result()
+    base = found_base.result() if found_base else find_base_model(place, config.model, seed, dataset)
     # The base answers and is scored while the adapter trains; Prefect hands on what futures come to.
     given = [unmapped(each) for each in (place, config, base)]
     stored = [unmapped(dataset), unmapped(frames)]

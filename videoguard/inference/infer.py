@@ -115,6 +115,7 @@ def _load(request: InferenceRequest) -> _Answerer:
             base_name=request.base_name,
             system_prompt=request.system_prompt,
             question=request.question,
+            text_only=request.frame_store is None,
         )
         read_record(adapter).require_same(asked, adapter)
     model = load_model(base, request.dtype) if adapter is None else load_adapted(base, request.dtype, adapter)

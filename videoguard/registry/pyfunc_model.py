@@ -1,4 +1,4 @@
-"""The registered model: a table with a column `video` (file paths) in, a table of answers out. MLflow runs this file."""
+"""The registered model: a table with a column `video` (file paths), unless it reads text alone, in, a table of answers out. MLflow runs this file."""
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ class VideoGuardModel(PythonModel):
             fields = {
                 name: value for name, value in record.items() if name not in {"video", "question"} and value is not None
             }
-            answer = self._predictor.predict([Path(record["video"])], record.get("question"), fields=fields)[0]
+            video = Path(record["video"]) if record.get("video") else None
+            answer = self._predictor.predict([video], record.get("question"), fields=fields)[0]
             rows.append({"answer": answer.answer, "error": answer.error})
         return pd.DataFrame(rows, columns=["answer", "error"])
 

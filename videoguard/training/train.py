@@ -85,6 +85,7 @@ def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
         base_name=request.base_name,
         system_prompt=request.system_prompt,
         question=request.question,
+        text_only=request.frame_store is None,
     )
     _write_adapter(checkpoint_at(request.checkpoints, state.best_global_step or steps), record, request.output / ADAPTER)
     _write_log(state, request.output)

@@ -8,6 +8,7 @@ import typer
 from commands.artifacts import app as artifacts
 from commands.data import app as data
 from commands.doctor import doctor
+from commands.estimate import estimate
 from commands.run import run
 from videoguard.errors import UnavailableError, UserError
 
@@ -21,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(run)
+app.command()(estimate)
 app.command()(doctor)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")

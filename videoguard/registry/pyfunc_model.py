@@ -1,4 +1,4 @@
-"""The registered model: a table with a column `video` (file paths), unless it reads text alone, in, a table of answers out. MLflow runs this file."""
+"""The registered model: a table of videos (file paths) and questions in, a table of answers out. MLflow runs this file."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ class VideoGuardModel(PythonModel):
     ) -> pd.DataFrame:
         """Answers for the videos of the column `video`, to the optional column `question`; `error` says why one has none.
 
-        Other columns are values that the prompts of the training name.
+        A model of text alone has no column `video`. Other columns are values that the prompts of the training name.
         """
         rows = []
         for record in model_input.to_dict(orient="records"):

@@ -40,14 +40,12 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
     named = PromptTemplates(record.system_prompt, record.question).lacking({"question": QUESTION})
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
         example = None if record.text_only else _example_video(Path(folder))
+        files = {} if example is None else {"example": str(example)}
         shown = {} if example is None else {"video": [str(example)]}
         logged = mlflow.pyfunc.log_model(
             name="adapter",
             python_model=str(_LOADER),
-            artifacts={
-                "adapter": str(request.training / "adapter"),
-                **({} if example is None else {"example": str(example)}),
-            },
+            artifacts={"adapter": str(request.training / "adapter"), **files},
             model_config={"base": request.base},
             signature=_signature([*shown], named),
             input_example=pd.DataFrame({**shown, "question": [QUESTION], **{name: [name] for name in named}}),

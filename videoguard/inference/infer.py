@@ -13,6 +13,7 @@ from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.inference.rows import AnswerRow, RowFile, write_rows
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_adapted, load_model, load_processor
+from videoguard.models.media import TimedFrames
 from videoguard.models.preprocessing import Example, Preprocessor, digest_processor, make_record, read_record
 
 ROWS = "rows.jsonl"
@@ -97,10 +98,10 @@ class _Answerer:
             return self.preprocessor.prompt(messages_of(row)[:-1], None)
         assert self.frames is not None
         try:
-            frames = self.frames.frames(row["video"])
+            shown = TimedFrames(self.frames.frames(row["video"]), self.frames.timestamps(row["video"]))
         except KeyError as no_frames:
             return str(no_frames.args[0])
-        return self.preprocessor.prompt(messages_of(row)[:-1], frames)
+        return self.preprocessor.prompt(messages_of(row)[:-1], shown)
 
 
 def _load(request: InferenceRequest) -> _Answerer:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from videoguard.dataset.messages import Prompt, PromptTemplates, conversation
 from videoguard.errors import UserError
 from videoguard.frames.decoding import DecodeError
@@ -13,6 +15,7 @@ from videoguard.inference.engine import Engine
 from videoguard.manifests.sample import Scalar
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_adapted, load_processor
+from videoguard.models.media import TimedFrames
 from videoguard.models.preprocessing import PreprocessingRecord, Preprocessor, digest_processor, read_record
 
 
@@ -79,8 +82,8 @@ class Predictor:
         except DecodeError as reason:
             return VideoAnswer(str(video), None, str(reason))
         # Through the store's codec, as the frames of the training went.
-        frames = decode_frames(stored.frames)
-        example = self._preprocessor.prompt(conversation(prompt.question, None, prompt.system), frames)
+        shown = TimedFrames(decode_frames(stored.frames), np.asarray(stored.timestamps_s, dtype=np.float64))
+        example = self._preprocessor.prompt(conversation(prompt.question, None, prompt.system), shown)
         return VideoAnswer(str(video), self._engine.answer([example], max_new_tokens)[0].text)
 
 

@@ -46,21 +46,19 @@ class ChatTemplate:
     def __init__(self, processor: Processor, family: Family) -> None:
         self._processor = processor
         self._family = family
-        tokenizer = tokenizer_of(processor)
         if processor.chat_template is None:
             raise UserError(
                 f"the {family.model_type} model has no chat template: take one that was made to converse (an instruct model)"
             )
-        question: Message = {"role": "user", "content": [{"type": "text", "text": "?"}]}
-        prompt = self._render([question])
-        before, mark, after = self._render([question, _marked()], answered=True).partition(_MARK)
-        if not mark or not before.startswith(prompt):
+        prompt = self._render([_asked()])
+        before, mark, after = self._render([_asked(), _marked()], answered=True).partition(_MARK)
+        if not mark or not _continues(prompt, before, family.thought):
             raise UserError(
                 f"the chat template of the {family.model_type} model does not continue its own generation prompt: "
                 f"it asks with {prompt!r}, and writes an answer after {before!r}; give the model another template"
             )
-        # A template may write something between its generation prompt and the answer, such as the end of a thought.
-        self._opening = before.removeprefix(prompt)
+        self._opening = before.removeprefix(prompt) if before.startswith(prompt) else ""
+        tokenizer = tokenizer_of(processor)
         self._written = _through_first_token(after, tokenizer)
         self.end_of_turn: str = self._written or str(tokenizer.eos_token)
         """What the template writes after an answer, up to its first special token; the end of a text where it has none."""
@@ -101,7 +99,7 @@ class ChatTemplate:
         )
 
     def _readable(self, message: Message) -> dict[str, Any]:
-        if self._family.media == "text":
+        if self._family.media == "text" or (self._family.plain_system and message["role"] == "system"):
             return {"role": message["role"], "content": "".join(_texts(message))}
         return {"role": message["role"], "content": [_part(part) for part in message["content"]]}
 
@@ -109,6 +107,42 @@ class ChatTemplate:
 def tokenizer_of(processor: Processor) -> PreTrainedTokenizerBase:
     """The tokenizer of a processor, which may be one itself."""
     return processor if isinstance(processor, PreTrainedTokenizerBase) else processor.tokenizer
+
+
+def fit_template(processor: Processor, family: Family) -> None:
+    """Give a processor the template of its family where it has none, or one that leaves videos out."""
+    if family.chat_template is None:
+        return
+    if processor.chat_template is None or _leaves_videos_out(processor, family):
+        processor.chat_template = family.chat_template
+
+
+def media_tokens(processor: Processor) -> dict[Medium, str]:
+    """What stands in a prompt for a video and for an image, where the model reads them."""
+    tokens: dict[Medium, str | None] = {
+        "video": getattr(processor, "video_token", None),
+        "image": getattr(processor, "image_token", None),
+    }
+    return {kind: token for kind, token in tokens.items() if token is not None}
+
+
+def _leaves_videos_out(processor: Processor, family: Family) -> bool:
+    if family.media != "video":
+        return False
+    (turn,) = ChatTemplate(processor, family).turns([{"role": "user", "content": [{"type": "video"}]}])
+    return media_tokens(processor)["video"] not in turn.prompt
+
+
+def _continues(prompt: str, before: str, thought: str) -> bool:
+    """Whether an answer that stands after `before` in the template stands where `prompt` asks for it.
+
+    A template may write more before the answer than it asks with (the end of a thought, a space), and other white space.
+    """
+    return before.startswith(prompt) or prompt == before + thought or prompt.split() == before.split()
+
+
+def _asked() -> Message:
+    return {"role": "user", "content": [{"type": "text", "text": "?"}]}
 
 
 def _marked() -> Message:
@@ -134,7 +168,8 @@ def _media(messages: Sequence[Message]) -> tuple[Medium, ...]:
 
 def _through_first_token(text: str, tokenizer: PreTrainedTokenizerBase) -> str:
     """The start of a text, up to and with the first token that is never split; empty where it has none."""
-    names = [token.content for token in tokenizer.added_tokens_decoder.values() if token.content in text]
+    added = (token.content for token in tokenizer.added_tokens_decoder.values())
+    names = [name for name in added if name.strip() and name in text]
     if not names:
         return ""
     first = min(names, key=lambda name: (text.index(name), -len(name)))

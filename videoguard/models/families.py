@@ -17,6 +17,7 @@ class Family:
     """
 
     model_type: str
+    """As the `config.json` of a model names it."""
     media: Literal["video", "images", "text"] = "video"
     """What is read: videos, images and text; images and text, to which a video is its frames; or text only."""
     processor_options: Mapping[str, object] = field(default_factory=dict)
@@ -24,7 +25,11 @@ class Family:
     template_options: Mapping[str, object] = field(default_factory=dict)
     """Variables of the chat template: whatever it would otherwise take from the clock or leave to the caller."""
     chat_template: str | None = None
-    """The template of a model that comes without one."""
+    """Taken where the model comes without a template, or with one that leaves videos out."""
+    thought: str = ""
+    """An empty thought at the end of the template's generation prompt, which it leaves out of finished turns."""
+    plain_system: bool = False
+    """Whether the template wants the text of a system message alone, and not a list of parts."""
     stacked: frozenset[str] = frozenset()
     """Media tensors with a batch axis, in which the samples of a batch are filled up with zeros to the same number."""
     padded: frozenset[str] = frozenset()
@@ -32,17 +37,39 @@ class Family:
     vision: str = r".*vision_tower.*"
     """Pattern of the modules that see."""
     projector: str = r".*multi_modal_projector.*"
-    """Pattern of those that bring what was seen into the language model. All that neither matches is the language model."""
+    """Pattern of those that bring what was seen into the language model."""
+    audio: str = _NOTHING
+    """Pattern of those that hear, and that nothing here uses. All that none of the three matches is the language model."""
 
     @property
     def not_language(self) -> str:
         """Pattern of the modules outside the language model."""
-        return f"{self.vision}|{self.projector}"
+        return f"{self.vision}|{self.projector}|{self.audio}"
 
 
-def _text(model_type: str, **quirks: object) -> Family:
-    return Family(model_type, media="text", vision=_NOTHING, projector=_NOTHING, **quirks)  # type: ignore[arg-type]
+# The frames of a video are sampled before they come here.
+_SAMPLED = {"do_sample_frames": False}
+# The bound of pixels a frame that the models were trained with, which the library's processor leaves to the caller.
+_QWEN_OPTIONS = {**_SAMPLED, "cap_pixels_per_frame": True}
+_QWEN_VISION = r".*\.visual\.(?!merger|deepstack_merger_list).*"
+_QWEN_PROJECTOR = r".*\.visual\.(merger|deepstack_merger_list).*"
+_GEMMA_PROJECTOR = r".*embed_vision.*"
+_GEMMA_AUDIO = r".*(audio_tower|embed_audio).*"
 
+# What SmolVLM's processor takes for conversations with videos, in place of the template that comes with the model.
+_SMOLVLM_TEMPLATE = """\
+<|im_start|>
+{%- for message in messages -%}
+{{ message['role'] | capitalize + (':' if message['content'][0]['type'] == 'image' else ': ') }}
+{%- for part in message['content'] -%}
+{%- if part['type'] == 'text' -%}{{ part['text'] }}
+{%- elif part['type'] == 'image' -%}{{ '<image>' }}
+{%- elif part['type'] == 'video' -%}{{ '<video>' }}
+{%- endif -%}
+{%- endfor -%}
+{{ '<end_of_utterance>\\n' }}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{ 'Assistant:' }}{%- endif -%}"""
 
 # GPT-2 knows no token but the end of a text, which therefore ends an answer.
 _PLAIN_TEMPLATE = """\
@@ -53,17 +80,45 @@ _PLAIN_TEMPLATE = """\
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{ 'Assistant:\\n' }}{%- endif -%}"""
 
+
 _FAMILIES = {
     family.model_type: family
     for family in (
-        # do_sample_frames: the frames are sampled already. crop_to_patches: eight frames would become forty tiles.
-        Family("internvl", processor_options={"do_sample_frames": False, "crop_to_patches": False}),
-        _text("gpt2", chat_template=_PLAIN_TEMPLATE),
-        # The template writes the day of its use where it is given none: the prompts of the training would end with that day.
-        _text("llama", template_options={"date_string": "26 Jul 2024"}),
-        _text("qwen2"),
+        # Otherwise eight frames would become forty tiles.
+        Family("internvl", processor_options={**_SAMPLED, "crop_to_patches": False}),
+        Family(
+            "gemma3n",
+            # Its processor drops a video without a word.
+            media="images",
+            projector=_GEMMA_PROJECTOR,
+            audio=_GEMMA_AUDIO,
+        ),
+        Family(
+            "gemma4",
+            processor_options=_SAMPLED,
+            thought="<|channel>thought\n<channel|>",
+            plain_system=True,
+            projector=_GEMMA_PROJECTOR,
+            audio=_GEMMA_AUDIO,
+        ),
+        Family("qwen2_5_vl", processor_options=_QWEN_OPTIONS, vision=_QWEN_VISION, projector=_QWEN_PROJECTOR),
+        Family("qwen3_vl", processor_options=_QWEN_OPTIONS, vision=_QWEN_VISION, projector=_QWEN_PROJECTOR),
+        Family(
+            "smolvlm",
+            processor_options=_SAMPLED,
+            chat_template=_SMOLVLM_TEMPLATE,
+            stacked=frozenset({"pixel_values", "pixel_attention_mask"}),
+            vision=r".*vision_model.*",
+            projector=r".*connector.*",
+        ),
+        # Its images are cut into tiles, of which the model takes as many as the size of each image tells.
+        Family("llava_onevision", processor_options=_SAMPLED, padded=frozenset({"pixel_values"})),
+        Family("gpt2", media="text", chat_template=_PLAIN_TEMPLATE),
+        # The template writes the day of its use where it is given none: the prompts of the training would name that day.
+        Family("llama", media="text", template_options={"date_string": "26 Jul 2024"}),
+        Family("qwen2", media="text"),
         # The answers to train on show no thinking.
-        _text("qwen3", template_options={"enable_thinking": False}),
+        Family("qwen3", media="text", template_options={"enable_thinking": False}),
     )
 }
 

@@ -14,7 +14,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from videoguard.models.base import BaseModelFolder
-from videoguard.models.chat import Processor, tokenizer_of
+from videoguard.models.chat import Processor, fit_template, tokenizer_of
 from videoguard.models.families import Family
 
 
@@ -22,15 +22,14 @@ def load_processor(base: BaseModelFolder) -> Processor:
     """The processor (tokenizer, image and video processor, chat template) of a base model.
 
     That of a model that reads text only is its tokenizer. A tokenizer without a padding token pads with the end of a text;
-    a family's own chat template is put where there is none.
+    the chat template of the family is put where there is none, or one that leaves videos out.
     """
     reads_text_only = base.family.media == "text"
     processor: Processor = (AutoTokenizer if reads_text_only else AutoProcessor).from_pretrained(base.folder)
     tokenizer = tokenizer_of(processor)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    if processor.chat_template is None:
-        processor.chat_template = base.family.chat_template
+    fit_template(processor, base.family)
     return processor
 
 

@@ -19,7 +19,7 @@ from videoguard.errors import UserError, refuse_all
 from videoguard.frames.rule import Codec, FrameRule, Resize, Sampling
 from videoguard.models.base import BaseModelFolder
 from videoguard.models.batching import batch_samples, join_turns
-from videoguard.models.chat import ChatTemplate, Processor, Turn, tokenizer_of
+from videoguard.models.chat import ChatTemplate, Processor, Turn, media_tokens, tokenizer_of
 from videoguard.models.families import Family
 from videoguard.models.media import Shown, TimedFrames, as_clips, as_images, as_tensor, metadata_of
 
@@ -192,6 +192,11 @@ class Preprocessor:
         """
         return batch_samples(examples, self._fills, self.family, side)
 
+    def count_text(self, messages: Sequence[Message]) -> int:
+        """Tokens of a conversation with one placeholder for each video or image, before any is read."""
+        texts = [text for turn in self.chat.turns(messages) for text in (turn.prompt, turn.answer) if text is not None]
+        return sum(len(self._tokens(text)) for text in texts)
+
     def decode(self, tokens: torch.Tensor) -> str:
         """The text of generated tokens, without special tokens."""
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True)).strip()
@@ -209,6 +214,7 @@ class Preprocessor:
         parts: list[Example] = []
         for turn in self.chat.turns(messages):
             shown, clips = clips[: len(turn.media)], clips[len(turn.media) :]
+            _require_places(turn, self.processor, self.family)
             prompt = self._read(turn, shown)
             parts.append({**prompt, "labels": torch.full_like(prompt["input_ids"], IGNORED)})
             if turn.answer is not None:
@@ -258,3 +264,14 @@ def _require_all_shown(messages: Sequence[Message], clips: Sequence[TimedFrames]
         )
     if len(kinds) != len(clips):
         raise ValueError(f"the conversation shows {len(kinds)} videos or images, and the frames of {len(clips)} are given")
+
+
+def _require_places(turn: Turn, processor: Processor, family: Family) -> None:
+    """Each video and image has its place in the prompt, and no text of the conversation holds another."""
+    for kind, token in media_tokens(processor).items():
+        found, shown = turn.prompt.count(token), turn.media.count(kind)
+        if found != shown or token in (turn.answer or ""):
+            raise UserError(
+                f"the conversation shows {shown} {kind}s, and {token!r} stands {found} times in the prompt for the "
+                f"{family.model_type} model: take {token!r} out of the texts, or give the model another chat template"
+            )

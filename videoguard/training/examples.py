@@ -12,6 +12,7 @@ from videoguard.config import AugmentationSection
 from videoguard.dataset.building import messages_of
 from videoguard.errors import UserError
 from videoguard.frames.store import FrameStore
+from videoguard.models.media import TimedFrames
 from videoguard.models.preprocessing import IGNORED, Example, Preprocessor
 
 _KEPT_BYTES = 2 << 30
@@ -67,7 +68,7 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
         if copy and self._augmentation is not None and frames is not None:
             change = draw_change(self._augmentation.settings, self._augmentation.seed, copy, row["id"])
             messages, frames = change_sample(messages, frames, change)
-        example = self._preprocessor.example(messages, frames)
+        example = self._preprocessor.example(messages, TimedFrames(frames, self._frames.timestamps(row["video"])))
         tokens = len(example["input_ids"])
         if tokens > self._max_tokens:
             raise UserError(

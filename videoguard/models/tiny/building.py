@@ -7,12 +7,22 @@ import torch
 from transformers import GenerationConfig
 
 from videoguard.config import TinyModel
+from videoguard.models.tiny.gemma import gemma3n, gemma4
 from videoguard.models.tiny.internvl import internvl
+from videoguard.models.tiny.llava_onevision import llava_onevision
 from videoguard.models.tiny.parts import TinyParts
+from videoguard.models.tiny.qwen_vl import qwen2_5_vl, qwen3_vl
+from videoguard.models.tiny.smolvlm import smolvlm
 from videoguard.models.tiny.text import gpt2, llama, qwen2, qwen3
 
 _PARTS: dict[str, Callable[[TinyModel, Iterable[str]], TinyParts]] = {
     "internvl": internvl,
+    "gemma3n": gemma3n,
+    "gemma4": gemma4,
+    "qwen2_5_vl": qwen2_5_vl,
+    "qwen3_vl": qwen3_vl,
+    "smolvlm": smolvlm,
+    "llava_onevision": llava_onevision,
     "gpt2": gpt2,
     "llama": llama,
     "qwen2": qwen2,

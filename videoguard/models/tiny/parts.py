@@ -1,5 +1,6 @@
 """What every tiny model is made of, and the numbers that they share."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
@@ -41,6 +42,11 @@ def text_config(size: TinyModel, tokenizer: PreTrainedTokenizerFast) -> dict[str
         "tie_word_embeddings": True,
         "initializer_range": INITIALIZER_RANGE,
     }
+
+
+def token_ids(tokenizer: PreTrainedTokenizerFast, named: Mapping[str, str]) -> dict[str, Any]:
+    """Numbers of named tokens, under the names that configurations have for them."""
+    return {f"{name}_id": token_id(tokenizer, token) for name, token in named.items()}
 
 
 def token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:

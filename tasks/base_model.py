@@ -13,11 +13,14 @@ from videoguard.digests import digest_source
 from videoguard.manifests.listing import stamp_files
 from videoguard.subprocesses import call
 
+HOW_LOADED = {"dtype", "quantization", "attention"}
+"""Fields of the model's section that decide how its weights are loaded, and not which."""
 _TINY_NAME = "tiny-internvl"
 _TINY_SOURCE = [
     "models/tiny",
     "models/preprocessing.py",
     "models/loading.py",
+    "models/parts.py",
     "models/checkpoints.py",
     "dataset/messages.py",
     "exercises",
@@ -44,7 +47,7 @@ def _provenance(place: Workplace, model: ModelSection, seed: int) -> Provenance:
     return Provenance(
         step="base-model",
         code=digest_source(_TINY_SOURCE if model.tiny else ["models/base.py", "models/hub.py"]),
-        settings={**model.model_dump(mode="json", exclude={"dtype"}), "seed": seed if model.tiny else 0},
+        settings={**model.model_dump(mode="json", exclude=HOW_LOADED), "seed": seed if model.tiny else 0},
         inputs={"files": stamp_files(sorted(named.iterdir()))} if model.base and named.is_dir() else {},
     )
 

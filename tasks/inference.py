@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import task
 from pydantic import BaseModel, ConfigDict
 
-from tasks.base_model import BaseReference
+from tasks.base_model import HOW_LOADED, BaseReference
 from tasks.frames import StoredFrames
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
@@ -16,7 +16,14 @@ from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.subprocesses import call
 
 ROWS = "rows.jsonl"
-_SOURCE = ["inference", "models/preprocessing.py", "models/loading.py", "models/families.py", "dataset/messages.py"]
+_SOURCE = [
+    "inference",
+    "models/preprocessing.py",
+    "models/loading.py",
+    "models/families.py",
+    "models/parts.py",
+    "dataset/messages.py",
+]
 
 
 class Answers(BaseModel):
@@ -55,7 +62,7 @@ def _provenance(
         code=digest_source(_SOURCE),
         settings={
             "max_new_tokens": config.inference.max_new_tokens,
-            "dtype": config.model.dtype,
+            "model": config.model.model_dump(include=HOW_LOADED),
             "shard": f"{shard} of {config.inference.shards}",
         },
         inputs={
@@ -86,6 +93,8 @@ def answer_shard(
             base_name=base.name,
             revision=base.revision,
             dtype=config.model.dtype,
+            quantization=config.model.quantization,
+            attention=config.model.attention,
             adapter=place.path(adapter) / "adapter" if adapter else None,
             dataset=place.path(dataset),
             frame_store=frames.index_folder(place),

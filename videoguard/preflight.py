@@ -6,10 +6,11 @@ from videoguard.dataset.requirements import require_fields
 from videoguard.manifests.reading import read_manifest
 from videoguard.manifests.trainable import keep_trainable
 from videoguard.models.base import check_base
+from videoguard.training.launching import check_launch
 
 
 def check_inputs(config: RunConfig) -> None:
-    """Refuse a run whose manifest or base model cannot be used.
+    """Refuse a run whose manifest, base model or launcher cannot be used.
 
     Raises:
         UserError: naming the file or model, and the rule.
@@ -19,5 +20,6 @@ def check_inputs(config: RunConfig) -> None:
         reading = read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside)
         templates = PromptTemplates(rule.system_prompt, rule.question)
         require_fields(keep_trainable(reading, data.manifest).samples, rule.group_by, templates)
+    check_launch(config.training)
     if config.model.base is not None:
         check_base(config.model.base, config.model.revision)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,10 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from videoguard.disk import Need, size_in_words
+from videoguard.estimate.result import Estimate, EstimateRequest, require_possible
 from videoguard.recipes import load_recipe
+from videoguard.subprocesses import call
 
-if TYPE_CHECKING:
-    from videoguard.estimate.estimating import Estimate
+_HOUR = 3600.0
 
 
 def estimate(
@@ -32,9 +33,9 @@ def estimate(
 
     Example: video-guard estimate configs/qved.yaml --set training.batch_size=1
     """
-    from videoguard.estimate.estimating import estimate_run, require_possible
-
-    found = estimate_run(load_recipe(recipe, overrides or []))
+    request = EstimateRequest(config=load_recipe(recipe, overrides or []))
+    with Console(stderr=True).status("estimating"):
+        found = call("videoguard.estimate", request, Estimate, threads=1, timeout_s=_HOUR)
     if as_json:
         typer.echo(json.dumps(_as_json(found), indent=1, ensure_ascii=False))
     else:
@@ -42,7 +43,7 @@ def estimate(
     require_possible(found)
 
 
-def _as_json(found: "Estimate") -> dict[str, object]:
+def _as_json(found: Estimate) -> dict[str, object]:
     return {
         **found.model_dump(mode="json"),
         "trainable_ratio": found.parameters.ratio,
@@ -52,7 +53,7 @@ def _as_json(found: "Estimate") -> dict[str, object]:
     }
 
 
-def _print(console: Console, found: "Estimate") -> None:
+def _print(console: Console, found: Estimate) -> None:
     samples = ", ".join(f"{split} {number:,}" for split, number in found.samples.items())
     _say(console, f"{found.name}: {samples}; {found.examples:,} examples a pass, {found.steps:,} optimizer steps")
     if found.unreadable:

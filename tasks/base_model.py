@@ -14,6 +14,8 @@ from videoguard.manifests.listing import stamp_files
 from videoguard.models.families import family_of
 from videoguard.subprocesses import call
 
+HOW_LOADED = {"dtype", "quantization", "attention"}
+"""Fields of the model's section that decide how its weights are loaded, and not which."""
 _TINY_SOURCE = [
     "models/tiny",
     "models/preprocessing.py",
@@ -22,6 +24,7 @@ _TINY_SOURCE = [
     "models/batching.py",
     "models/families.py",
     "models/loading.py",
+    "models/parts.py",
     "models/checkpoints.py",
     "dataset/messages.py",
     "exercises",
@@ -54,7 +57,7 @@ def _provenance(place: Workplace, model: ModelSection, seed: int, dataset: Artif
     return Provenance(
         step="base-model",
         code=digest_source(_TINY_SOURCE if model.tiny else ["models/base.py", "models/hub.py"]),
-        settings={**model.model_dump(mode="json", exclude={"dtype"}), "seed": seed if model.tiny else 0},
+        settings={**model.model_dump(mode="json", exclude=HOW_LOADED), "seed": seed if model.tiny else 0},
         inputs={"files": stamp_files(sorted(named.iterdir()))} if model.base and named.is_dir() else corpus,
         parents=() if dataset is None else (dataset,),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import task
 from pydantic import BaseModel, ConfigDict
 
-from tasks.base_model import BaseReference
+from tasks.base_model import HOW_LOADED, BaseReference
 from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
@@ -24,6 +24,7 @@ _SOURCE = [
     "models/batching.py",
     "models/loading.py",
     "models/families.py",
+    "models/parts.py",
     "dataset/messages.py",
 ]
 
@@ -64,7 +65,7 @@ def _provenance(
         code=digest_source(_SOURCE),
         settings={
             "max_new_tokens": config.inference.max_new_tokens,
-            "dtype": config.model.dtype,
+            "model": config.model.model_dump(include=HOW_LOADED),
             "shard": f"{shard} of {config.inference.shards}",
         },
         inputs={
@@ -95,6 +96,8 @@ def answer_shard(
             base_name=base.name,
             revision=base.revision,
             dtype=config.model.dtype,
+            quantization=config.model.quantization,
+            attention=config.model.attention,
             adapter=place.path(adapter) / "adapter" if adapter else None,
             dataset=place.path(dataset),
             **frame_folders(place, frames),

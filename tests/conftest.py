@@ -169,7 +169,8 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(training_request, tmp_path_factory) -> Trained:
     """An adapter of the tiny base, trained for a few steps on the small set."""
-    from videoguard.training.train import ADAPTER, train
+    from videoguard.training.outcome import ADAPTER
+    from videoguard.training.train import train
 
     folder: Path = tmp_path_factory.mktemp("training")
     events: list[dict[str, Any]] = []

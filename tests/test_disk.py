@@ -70,7 +70,7 @@ def test_lora_weights_are_counted_as_peft_makes_them(tmp_path: Path) -> None:
     from videoguard.models.families import family_of
     from videoguard.models.loading import load_model
     from videoguard.models.tiny.building import build_tiny
-    from videoguard.training.train import attach_adapter
+    from videoguard.training.adapters import attach_adapter
 
     build_tiny(TinyModel(layers=1), ["a few words"], 0, tmp_path)
     base = find_base(str(tmp_path))

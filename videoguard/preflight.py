@@ -10,10 +10,11 @@ from videoguard.manifests.reading import read_manifest
 from videoguard.manifests.sample import Sample
 from videoguard.manifests.trainable import is_text_alone, keep_trainable
 from videoguard.models.base import check_base
+from videoguard.training.launching import check_launch
 
 
 def check_inputs(config: RunConfig) -> None:
-    """Refuse a run whose manifest or base model cannot be used.
+    """Refuse a run whose manifest, base model or launcher cannot be used.
 
     Raises:
         UserError: naming the file or model, and the rule.
@@ -30,6 +31,7 @@ def check_inputs(config: RunConfig) -> None:
 
             clean_for(samples, rule.answer)
         _require_media(config, samples)
+    check_launch(config.training)
     if config.model.base is not None:
         check_base(config.model.base, config.model.revision)
 

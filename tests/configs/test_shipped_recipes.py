@@ -43,7 +43,7 @@ def test_the_model_of_a_recipe_takes_a_step(config, tmp_path):
     from videoguard.models.preprocessing import Preprocessor
     from videoguard.models.tiny.building import build_tiny
     from videoguard.models.tiny.pretraining import tokenizer_corpus
-    from videoguard.training.train import attach_adapter
+    from videoguard.training.adapters import attach_adapter
 
     build_tiny(config.model.tiny, tokenizer_corpus(), config.seed, tmp_path)
     base = find_base(str(tmp_path))

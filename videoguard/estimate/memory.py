@@ -16,6 +16,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from videoguard.disk import Need, size_in_words
+from videoguard.estimate.result import Device
 
 _NUMBER_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 _QUANTIZED_BYTES = {"4bit": 0.5625, "8bit": 1.0}
@@ -29,16 +30,6 @@ _OPTIMIZER_BYTES = {
     "sgd": 0.0,
 }
 _CUDA_CONTEXT_BYTES = 600_000_000
-
-
-@dataclass(frozen=True)
-class Device:
-    """What the training runs on."""
-
-    name: str
-    bytes: int
-    """Memory that can be used."""
-    is_gpu: bool
 
 
 @dataclass(frozen=True)

@@ -4,31 +4,14 @@ import re
 
 import torch
 from peft import PeftModel
-from pydantic import BaseModel, ConfigDict
 from transformers import AutoConfig, PreTrainedConfig
 
 from videoguard.config import TrainingSection
+from videoguard.estimate.result import ParameterCounts
 from videoguard.models.base import BaseModelFolder
 from videoguard.models.families import Family
 from videoguard.models.loading import auto_class
-from videoguard.training.train import attach_adapter
-
-
-class ParameterCounts(BaseModel):
-    """Numbers of weights."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    base: int
-    """Of the base model; tied weights count once."""
-    trainable: int
-    total: int
-    """Of base and adapter."""
-
-    @property
-    def ratio(self) -> float:
-        """Share of the weights that is trained."""
-        return self.trainable / self.total
+from videoguard.training.adapters import attach_adapter
 
 
 def build_adapted(base: BaseModelFolder, training: TrainingSection) -> PeftModel:
@@ -39,8 +22,8 @@ def build_adapted(base: BaseModelFolder, training: TrainingSection) -> PeftModel
     """
     config: PreTrainedConfig = AutoConfig.from_pretrained(base.folder)
     with torch.device("meta"):
-        model = auto_class(base.family).from_config(config)
-        return attach_adapter(model, training.lora, base.family)
+        model = auto_class(base.family).from_config(config)  # type: ignore[no-untyped-call]
+        return attach_adapter(model, training.lora, base.family, training.train_whole)
 
 
 def count_parameters(adapted: PeftModel) -> ParameterCounts:

@@ -9,89 +9,61 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from videoguard.dataset.building import messages_of
 from videoguard.dataset.messages import Message
+from videoguard.estimate.result import TokenCounts
 from videoguard.frames.probing import ClipShape
-from videoguard.models.media import as_clips, as_images
 from videoguard.models.preprocessing import TOKEN_TENSORS, Preprocessor
+from videoguard.training.lengths import count_text, count_tokens
 
 Row = Mapping[str, Any]
 
 
-class TokenCounts(BaseModel):
-    """Tokens of the examples of a split, prompt and answer together."""
+def summarize_tokens(rows: Sequence[Row], preprocessor: Preprocessor, shapes: Mapping[str, ClipShape]) -> TokenCounts:
+    """The counts of a split with at least one row.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Args:
+        rows: of the split.
+        preprocessor: of the base model.
+        shapes: of each clip, by name.
+    """
+    media: dict[ClipShape, int] = {}
 
-    longest: int
-    longest_sample: str
-    mean: float
-    total: int
-    trained: int
-    """Tokens of all answers with their ends of turn."""
-    media_bytes: int
-    """Largest media tensors of an example, bytes."""
+    def count_encoded(place: int) -> int:
+        row, shape = rows[place], _shape(rows[place], shapes)
+        example = preprocessor.example(messages_of(row), None if shape is None else _black(shape))
+        if shape is not None:
+            media[shape] = sum(tensor.nbytes for name, tensor in example.items() if name not in TOKEN_TENSORS)
+        return len(example["input_ids"])
+
+    counts = count_tokens(
+        rows,
+        shape_of=lambda row: (_shape(row, shapes),),
+        count_text=lambda row: count_text(preprocessor, messages_of(row)),
+        count_encoded=count_encoded,
+    )
+    place = max(range(len(counts)), key=counts.__getitem__)
+    return TokenCounts(
+        longest=counts[place],
+        longest_sample=rows[place]["id"],
+        mean=sum(counts) / len(counts),
+        total=sum(counts),
+        trained=sum(_answer_tokens(preprocessor, messages_of(row)) for row in rows),
+        media_bytes=max(media.values(), default=0),
+    )
 
 
-class TokenCounter:
-    """Counts the tokens of rows without their frames."""
+def _answer_tokens(preprocessor: Preprocessor, messages: Sequence[Message]) -> int:
+    ends = preprocessor.chat.end_of_turn
+    answers = (
+        part.get("text") or "" for message in messages if message["role"] == "assistant" for part in message["content"]
+    )
+    return sum(len(preprocessor.tokenizer(answer + ends, add_special_tokens=False)["input_ids"]) for answer in answers)
 
-    def __init__(self, preprocessor: Preprocessor, shapes: Mapping[str, ClipShape]) -> None:
-        self._preprocessor = preprocessor
-        self._shapes = shapes
-        self._added: dict[ClipShape, tuple[int, int]] = {}
 
-    def count(self, row: Row) -> int:
-        """Tokens of an example."""
-        messages = messages_of(row)
-        shape = self._shape(row)
-        return self._text(messages, shape)[0] + self._media(messages, shape)[0]
-
-    def summarize(self, rows: Sequence[Row]) -> TokenCounts:
-        """The counts of a split; it has at least one row."""
-        counts, trained, media = [], 0, 0
-        for row in rows:
-            messages, shape = messages_of(row), self._shape(row)
-            text, answers = self._text(messages, shape)
-            added, size = self._media(messages, shape)
-            counts.append(text + added)
-            trained += answers
-            media = max(media, size)
-        place = max(range(len(counts)), key=counts.__getitem__)
-        return TokenCounts(
-            longest=counts[place],
-            longest_sample=rows[place]["id"],
-            mean=sum(counts) / len(counts),
-            total=sum(counts),
-            trained=trained,
-            media_bytes=media,
-        )
-
-    def _shape(self, row: Row) -> ClipShape | None:
-        return None if row["video"] is None else self._shapes[row["video"]]
-
-    def _text(self, messages: Sequence[Message], shape: ClipShape | None) -> tuple[int, int]:
-        """Tokens of what is written, a placeholder for each video or image among it; and those of the answers."""
-        if shape is not None and self._preprocessor.family.media == "images":
-            messages, _ = as_images(messages, as_clips(_black(shape)))
-        turns = self._preprocessor.chat.turns(messages)
-        answers = sum(self._length(turn.answer) for turn in turns if turn.answer is not None)
-        return sum(self._length(turn.prompt) for turn in turns) + answers, answers
-
-    def _media(self, messages: Sequence[Message], shape: ClipShape | None) -> tuple[int, int]:
-        """Tokens that the frames of a clip add to its placeholders, and the bytes of their tensors."""
-        if shape is None:
-            return 0, 0
-        if shape not in self._added:
-            example = self._preprocessor.example(messages, _black(shape))
-            size = sum(tensor.nbytes for name, tensor in example.items() if name not in TOKEN_TENSORS)
-            self._added[shape] = len(example["input_ids"]) - self._text(messages, shape)[0], size
-        return self._added[shape]
-
-    def _length(self, text: str) -> int:
-        return len(self._preprocessor.tokenizer(text, add_special_tokens=False)["input_ids"])
+def _shape(row: Row, shapes: Mapping[str, ClipShape]) -> ClipShape | None:
+    return None if row["video"] is None else shapes[row["video"]]
 
 
 def _black(shape: ClipShape) -> np.ndarray:

@@ -119,7 +119,8 @@ def _load(request: InferenceRequest) -> _Answerer:
             text_only=request.frame_store is None,
         )
         read_record(adapter).require_same(asked, adapter)
-    model = load_model(base, request.dtype) if adapter is None else load_adapted(base, request.dtype, adapter)
+    how = {"quantization": request.quantization, "attention": request.attention}
+    model = load_model(base, request.dtype, **how) if adapter is None else load_adapted(base, request.dtype, adapter, **how)
     preprocessor = Preprocessor(processor, base.family)
     frames = None if request.frame_store is None else FrameStore(request.frame_store, request.frame_shards)
     return _Answerer(Engine(model, preprocessor), preprocessor, frames, request.inference.max_new_tokens)

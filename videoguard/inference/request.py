@@ -16,6 +16,8 @@ class InferenceRequest(BaseModel):
     base_name: str
     revision: str | None
     dtype: str
+    quantization: str = "none"
+    attention: str = "auto"
     adapter: Path | None
     """Adapter folder with its preprocessing record; None for the base model itself."""
     dataset: Path

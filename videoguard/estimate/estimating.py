@@ -1,13 +1,14 @@
-"""The estimate of a run, and whether it fits on this machine."""
+"""The estimate of a run."""
 
 from transformers import AutoConfig
 
 from videoguard.config import RunConfig
 from videoguard.disk import Need, estimate_disk, free_space
 from videoguard.estimate.memory import TrainingShape, estimate_memory, find_device
-from videoguard.estimate.parameters import ParameterCounts, build_adapted, count_parameters, count_quantized
+from videoguard.estimate.parameters import build_adapted, count_parameters, count_quantized
 from videoguard.estimate.plan import Plan, plan_run, splits_of
-from videoguard.estimate.tokens import TokenCounts, summarize_tokens
+from videoguard.estimate.result import Estimate, ParameterCounts, TokenCounts
+from videoguard.estimate.tokens import summarize_tokens
 from videoguard.training.arguments import count_steps
 
 

@@ -8,7 +8,8 @@ from transformers import PreTrainedTokenizerBase
 from videoguard.models.preprocessing import IGNORED, Example
 from videoguard.training.spans import Span
 
-_REPEATS_SHOWN = 2
+_LEAST_REPEATS = 2
+_SHOWN = 80
 
 
 def mark_tokens(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Span]:
@@ -24,7 +25,7 @@ def mark_tokens(example: Example, tokenizer: PreTrainedTokenizerBase) -> list[Sp
     spans: list[Span] = []
     for (token, marked), run in groupby(zip(ids, trained, strict=True), key=lambda pair: _kind(pair, special)):
         members = [number for number, _ in run]
-        if token is not None and len(members) >= _REPEATS_SHOWN:
+        if token is not None and len(members) >= _LEAST_REPEATS:
             spans.append(Span(text=f"{tokenizer.decode([token])} × {len(members)}", trained=marked, tokens=len(members)))
         else:
             spans.append(Span(text=str(tokenizer.decode(members)), trained=marked, tokens=len(members)))
@@ -35,7 +36,9 @@ def sum_up(spans: Sequence[Span]) -> str:
     """One line of an example: how much of it is trained, and what."""
     trained = [span for span in spans if span.trained]
     total, marked = sum(span.tokens for span in spans), sum(span.tokens for span in trained)
-    return f"{marked} of {total} tokens of the first example are trained: {' … '.join(span.text for span in trained)}"
+    text = " … ".join(" ".join(span.text.split()) for span in trained)
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return f"{marked} of {total} tokens of the first example are trained: {shown}"
 
 
 def _kind(pair: tuple[int, bool], special: set[int]) -> tuple[int | None, bool]:

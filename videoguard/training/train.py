@@ -8,7 +8,13 @@ from transformers import TrainerState, set_seed
 
 from videoguard.dataset.building import read_split
 from videoguard.models.base import BaseModelFolder, find_base
-from videoguard.models.checkpoints import CheckpointKeeper, checkpoint_at, read_state, train_to_the_end
+from videoguard.models.checkpoints import (
+    CheckpointKeeper,
+    checkpoint_at,
+    newest_whole_checkpoint,
+    read_state,
+    train_to_the_end,
+)
 from videoguard.models.loading import load_model, load_processor, usable_attention, usable_quantization
 from videoguard.models.preprocessing import Preprocessor, digest_processor, make_record
 from videoguard.models.reporting import Emit, Reporter
@@ -28,6 +34,7 @@ from videoguard.training.outcome import (
     write_adapter,
     write_log,
 )
+from videoguard.training.preview import mark_tokens, sum_up
 from videoguard.training.request import TrainingReply, TrainingRequest
 from videoguard.training.stopping import StopAfter
 from videoguard.training.trainer import AdapterTrainer, Score
@@ -80,7 +87,7 @@ def _trainer(
     score = _score(request, data)
     # Before the model: DeepSpeed's third stage spreads the weights while they are loaded.
     arguments = training_arguments(request, len(data.sequences), len(data.validation))
-    for note in _substitutes(request):
+    for note in [*_first_look(request, data), *_substitutes(request)]:
         emit({"step": 0, "of": arguments.max_steps, "metrics": {}, "note": note})
     set_seed(request.seed)
     model = _model(request, base)
@@ -123,6 +130,13 @@ def _score(request: TrainingRequest, data: TrainingData) -> tuple[str, Score] | 
 
     rows = list(read_split(request.dataset, "validation"))
     return request.scoring.metric, AnswerScore(request.scoring, rows, data.preprocessor, data.frames)
+
+
+def _first_look(request: TrainingRequest, data: TrainingData) -> list[str]:
+    """What is trained of the first example, where a training starts and does not go on."""
+    if newest_whole_checkpoint(request.checkpoints) is not None:
+        return []
+    return [sum_up(mark_tokens(data.examples[0], data.preprocessor.tokenizer))]
 
 
 def _substitutes(request: TrainingRequest) -> list[str]:

@@ -6,6 +6,7 @@ What is expensive (videos, a tiny base model, an adapter, a run of the whole flo
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,26 @@ def tiny_base(tmp_path_factory) -> Path:
         lambda event: None,
     )
     return folder / MODEL
+
+
+@pytest.fixture(scope="session")
+def tiny_family(tmp_path_factory) -> Callable[[str], Path]:
+    """Gives the folder of a tiny model of a family, with random weights and one layer of each kind."""
+    from videoguard.models.tiny.building import build_tiny
+    from videoguard.models.tiny.pretraining import tokenizer_corpus
+
+    corpus = tokenizer_corpus()
+    built: dict[str, Path] = {}
+
+    def build(family: str) -> Path:
+        if family == "gemma3n" and find_spec("timm") is None:
+            pytest.skip("the vision tower of Gemma 3n needs the package timm")
+        if family not in built:
+            built[family] = tmp_path_factory.mktemp(family)
+            build_tiny(TinyModel.model_validate({"family": family, "layers": 1}), corpus, 0, built[family])
+        return built[family]
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,15 @@ def test_the_pre_training_lowers_the_loss_and_repeats_itself(tmp_path):
     assert one == again
 
 
+@pytest.mark.parametrize("family", ["qwen3_vl", "smolvlm", "gpt2"])
+def test_other_families_are_pre_trained_in_the_same_way(family, tmp_path):
+    size = TinyModel(family=family, layers=1, pretraining_steps=8, pretraining_batch=4, pretraining_videos_per_form=1)
+    losses: list[float] = []
+    request = PretrainingRequest(size=size, seed=0, workers=1, output=tmp_path, checkpoints=tmp_path / "checkpoints")
+    pretrain(request, lambda event: losses.append(event["metrics"]["pretraining_loss"]))  # type: ignore[index]
+    assert losses[-1] < losses[0]
+
+
 def test_without_steps_the_model_is_as_it_was_built(tmp_path):
     size = TinyModel(pretraining_steps=0, pretraining_videos_per_form=1)
     request = PretrainingRequest(size=size, seed=0, workers=1, output=tmp_path, checkpoints=tmp_path / "checkpoints")

@@ -175,12 +175,13 @@ def gemma4(size: TinyModel, corpus: Iterable[str]) -> TinyParts:
 
 
 def _layered(size: TinyModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
-    """Pairs of a layer with a window and one without; the later half takes keys and values of the earlier one."""
+    """Pairs of a layer with a window and one without; about half of them take keys and values of earlier ones."""
     return {
         **text_config(size, tokenizer),
         "num_hidden_layers": 2 * size.layers,
         "layer_types": ["sliding_attention", "full_attention"] * size.layers,
-        "num_kv_shared_layers": size.layers,
+        # Whole pairs, so that each finds its kind among the earlier ones.
+        "num_kv_shared_layers": 2 * (size.layers // 2),
         "head_dim": size.text_width // HEADS,
         "hidden_size_per_layer_input": 16,
         "sliding_window": 512,

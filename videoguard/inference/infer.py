@@ -114,10 +114,7 @@ def _load(request: InferenceRequest) -> _Answerer:
         )
         read_record(adapter).require_same(asked, adapter)
     how = {"quantization": request.quantization, "attention": request.attention}
-    if adapter is None:
-        model = load_model(base, request.dtype, **how)
-    else:
-        model = load_adapted(base, request.dtype, adapter, **how)
+    model = load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
     preprocessor = Preprocessor(processor, base.family)
     frames = FrameStore(request.frame_store, request.frame_shards)
     return _Answerer(Engine(model, preprocessor), preprocessor, frames, request.inference.max_new_tokens)

@@ -1,9 +1,12 @@
 """Groups of processes: the commands that start them, and two that really train together."""
 
+import contextlib
 import json
 import os
 import shutil
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +30,20 @@ STEPS, INTERVAL = 12, 4
 
 def run(request: TrainingRequest, on_event=None) -> TrainingReply:
     return call("videoguard.training", request, TrainingReply, threads=1, timeout_s=300.0, on_event=on_event)
+
+
+def wait_until_ended(folder: Path, patience_s: float = 10.0) -> None:
+    """Wait until no process runs that was started with a path below the folder; each took the request from there."""
+    deadline = time.monotonic() + patience_s
+    while any(str(folder).encode() in command for command in commands()):
+        assert time.monotonic() < deadline, f"processes of {folder} outlive the one that started them"
+        time.sleep(0.05)
+
+
+def commands() -> Iterator[bytes]:
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            yield (process / "cmdline").read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +73,7 @@ def test_a_killed_group_goes_on_and_changes_no_byte(undisturbed, training_reques
     request = training_request(tmp_path, settings={**ZERO2, "keep_last": 3})
     with pytest.raises(KilledError):
         run(request, kill_at(6))
+    wait_until_ended(tmp_path)
     reply = run(request)
     assert reply.resumed_from == INTERVAL
     assert digest_file(tmp_path / ADAPTER) == digest_file(folder / ADAPTER)

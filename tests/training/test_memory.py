@@ -1,6 +1,7 @@
 """A batch that does not fit: the same steps with smaller batches, from the last checkpoint on."""
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ ADAPTER = "adapter/adapter_model.safetensors"
 TOO_MUCH = 1 << 60
 
 
-def exhaust_at(step: int, events: list, times: int = 1):
+def exhaust_at(step: int, events: list[dict[str, Any]], times: int = 1):
     """A listener that takes more memory than there is once a step was told, as often as wanted."""
 
     def listen(event) -> None:
@@ -30,7 +31,7 @@ def exhaust_at(step: int, events: list, times: int = 1):
 
 
 def test_half_the_batch_twice_accumulated_is_the_same_training(training_request, trained, tmp_path):
-    events: list = []
+    events: list[dict[str, Any]] = []
     reply = train_within_memory(training_request(tmp_path), exhaust_at(6, events), train)
     notes = [event["note"] for event in events if "note" in event]
     assert notes == ["out of memory with batches of 10: now 5, accumulated 2 times", "resumed from step 4"]
@@ -41,21 +42,22 @@ def test_half_the_batch_twice_accumulated_is_the_same_training(training_request,
 
 
 def test_what_fitted_is_remembered_by_the_next_start(training_request, tmp_path):
+    # 16 steps, a checkpoint every 5.
     request = training_request(tmp_path, settings={"batch_size": 9})
-    events: list = []
+    events: list[dict[str, Any]] = []
     grow = exhaust_at(1, events, times=2)
 
     def listen(event) -> None:
         grow(event)
         if event["metrics"]:
-            kill_at(5)(event)
+            kill_at(7)(event)
 
     with pytest.raises(KilledError):
         train_within_memory(request, listen, train)
     # 9 has no divisor between 4 and 9 but 3, and 3 none but 1.
     assert json.loads((request.checkpoints / "batch.json").read_text()) == {"batch_size": 1, "accumulation": 9}
     reply = train_within_memory(request, lambda event: None, train)
-    assert (reply.batch_size, reply.accumulation, reply.resumed_from) == (1, 9, 4)
+    assert (reply.batch_size, reply.accumulation, reply.resumed_from) == (1, 9, 5)
 
 
 def test_a_batch_of_one_that_does_not_fit_is_refused(training_request, tmp_path):

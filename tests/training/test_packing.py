@@ -1,5 +1,8 @@
 """Packed sequences train as their examples do one by one."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 import transformers
@@ -21,8 +24,14 @@ def example(length: int, seed: int) -> dict[str, torch.Tensor]:
 
 
 EXAMPLES = [example(length, seed) for seed, length in enumerate([7, 4, 9, 5, 6])]
-SIZE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 50}
-MODELS = {
+SIZE: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "vocab_size": 50,
+}
+MODELS: dict[str, Callable[[], Any]] = {
     "qwen2": lambda: transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**SIZE, num_key_value_heads=2)),
     "llama": lambda: transformers.LlamaForCausalLM(transformers.LlamaConfig(**SIZE, num_key_value_heads=2)),
     "gpt2": lambda: transformers.GPT2LMHeadModel(
@@ -75,7 +84,7 @@ def test_packed_sequences_have_the_loss_and_gradients_of_their_examples(family):
 
 
 def test_padding_trains_nothing_and_counts_no_example():
-    batch = collate_packed([join(EXAMPLES[:2]), join(EXAMPLES[2:3])], PAD)
+    batch: dict[str, Any] = collate_packed([join(EXAMPLES[:2]), join(EXAMPLES[2:3])], PAD)
     assert batch["input_ids"].shape == (2, 11)
     assert batch["input_ids"][1, 9:].tolist() == [PAD, PAD]
     assert batch["labels"][1, 9:].tolist() == [IGNORED, IGNORED]

@@ -1,6 +1,7 @@
 """The best checkpoint by the task's metric, and a training that ends where it gets no better."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -41,14 +42,13 @@ def test_the_kept_adapter_is_the_one_with_the_best_score(training_request, scori
     assert points(tmp_path, "train_loss") == points(trained.folder, "train_loss")
 
 
-def test_the_score_is_that_of_inference_and_evaluation(
-    training_request, inference_request, scoring, trained, small_set, tmp_path
-):
+def test_the_score_is_that_of_inference_and_evaluation(training_request, scoring, trained, small_set, tmp_path):
     """The last adapter answers the same rows through the steps of the flow."""
     from datasets import DatasetDict, load_from_disk
 
     from videoguard.evaluation.evaluate_rows import evaluate_rows
     from videoguard.inference.infer import ROWS, infer
+    from videoguard.inference.request import InferenceRequest
     from videoguard.inference.rows import read_rows
     from videoguard.models.base import find_base
     from videoguard.models.loading import load_adapted, load_processor
@@ -56,14 +56,21 @@ def test_the_score_is_that_of_inference_and_evaluation(
 
     splits = load_from_disk(str(small_set.dataset))
     DatasetDict({**splits, "test": splits["validation"]}).save_to_disk(str(tmp_path / "set"))
-    infer(
-        inference_request(tmp_path, dataset=tmp_path / "set", inference=InferenceSection(batch_size=3, max_new_tokens=8)),
-        lambda event: None,
+    same = {"base", "base_name", "revision", "dtype", "frame_store", "frame_shards", "frames", "system_prompt", "question"}
+    trained_as = training_request(tmp_path).model_dump(include=same)
+    request = InferenceRequest(
+        **trained_as,
+        adapter=trained.adapter,
+        dataset=tmp_path / "set",
+        inference=InferenceSection(batch_size=3, max_new_tokens=8),
+        work=tmp_path / "work",
+        output=tmp_path,
     )
+    infer(request, lambda event: None)
     rows = read_rows(tmp_path / ROWS)
     wanted = evaluate_rows(rows, ["rouge_l"], sentence_model="none", state=tmp_path).summary["rouge_l"].mean
 
-    base = find_base(inference_request(tmp_path).base)
+    base = find_base(request.base)
     preprocessor = Preprocessor(load_processor(base), base.family)
     all_rows = scoring.model_copy(update={"samples": len(rows)})
     score = AnswerScore(all_rows, list(read_split(small_set.dataset, "validation")), preprocessor, small_set.store)
@@ -97,15 +104,15 @@ def test_a_training_ends_where_it_gets_no_better(training_request, tmp_path):
     whole, killed = (training_request(tmp_path / name, settings=settings) for name in ("whole", "killed"))
     reply = train(whole, lambda event: None)
     assert reply.stopped_early
-    assert reply.steps == reply.best_step + 2 * 2 < 12
     assert reply.best_step is not None
+    assert reply.steps == reply.best_step + 2 * 2 < 12
     kept = {step_of(path) for path in whole.checkpoints.glob("checkpoint-*")}
     assert kept == {reply.best_step, reply.steps}
     assert digest_file(whole.output / ADAPTER) == digest_file(
         checkpoint_at(whole.checkpoints, reply.best_step) / "adapter_model.safetensors"
     )
     # Killed after its end, or in the step before: it ends at the same step.
-    events: list = []
+    events: list[dict[str, Any]] = []
     again = train(whole, events.append)
     assert (again.steps, again.resumed_from, again.best_step) == (reply.steps, reply.steps, reply.best_step)
     assert len(events) == 1

@@ -80,13 +80,15 @@ def test_a_schedule_is_followed(training_request, schedule, tmp_path):
     arguments = training_arguments(training_request(tmp_path, settings={**settings, "epochs": 10}), 100, 0)
     from transformers import get_scheduler
 
+    options = arguments.lr_scheduler_kwargs
+    assert not isinstance(options, str)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=arguments.learning_rate)
     course = get_scheduler(
         arguments.lr_scheduler_type,
         optimizer,
         arguments.get_warmup_steps(arguments.max_steps),
         arguments.max_steps,
-        scheduler_specific_kwargs=dict(arguments.lr_scheduler_kwargs or {}),
+        scheduler_specific_kwargs=options,
     )
     rates = []
     for _ in range(arguments.max_steps):

@@ -19,7 +19,7 @@ from videoguard.errors import UserError
 from videoguard.models.checkpoints import Layout, checkpoint_at, newest_whole_checkpoint
 from videoguard.subprocesses import ProcessFailedError, call
 from videoguard.training.launching import check_launch, count_processes, group_command, read_hosts
-from videoguard.training.request import TrainingReply, TrainingRequest
+from videoguard.training.request import Scoring, TrainingReply, TrainingRequest
 
 CONFIGS = Path(__file__).parents[2] / "configs/deepspeed"
 ADAPTER = "adapter/adapter_model.safetensors"
@@ -46,18 +46,29 @@ def commands() -> Iterator[bytes]:
             yield (process / "cmdline").read_bytes()
 
 
+def chosen_by_score(training_request, folder: Path) -> TrainingRequest:
+    """A training by two processes under ZeRO-2, whose best checkpoint is chosen by the answers that both give."""
+    scoring = Scoring(
+        metric="rouge_l", samples=5, batch_size=2, max_new_tokens=8, sentence_model="none", state=folder / "state"
+    )
+    settings = {**ZERO2, "keep_last": 3, "metric": "rouge_l"}
+    request: TrainingRequest = training_request(folder, settings=settings, scoring=scoring)
+    return request
+
+
 @pytest.fixture(scope="module")
 def undisturbed(training_request, tmp_path_factory):
     """Folder and reply of a training by two processes under ZeRO-2."""
     folder = tmp_path_factory.mktemp("group")
-    return folder, run(training_request(folder, settings={**ZERO2, "keep_last": 3}))
+    return folder, run(chosen_by_score(training_request, folder))
 
 
 @pytest.mark.slow
 def test_two_processes_train_together(undisturbed, trained):
     folder, reply = undisturbed
     assert (reply.processes, reply.engine, reply.steps) == (2, "DeepSpeedEngine", STEPS)
-    together, alone = ([*map(json.loads, (place / "log.jsonl").open())] for place in (folder, trained.folder))
+    logs = ([*map(json.loads, (place / "log.jsonl").open())] for place in (folder, trained.folder))
+    together, alone = ([point for point in log if "train_loss" in point] for log in logs)
     assert [point["step"] for point in together] == [point["step"] for point in alone]
     # Two batches of 5 are one of 10: whole steps are those of one process, but for the order in which numbers are added.
     for ours, theirs in zip(together[:2], alone[:2], strict=True):
@@ -70,7 +81,7 @@ def test_two_processes_train_together(undisturbed, trained):
 @pytest.mark.slow
 def test_a_killed_group_goes_on_and_changes_no_byte(undisturbed, training_request, tmp_path):
     folder, whole = undisturbed
-    request = training_request(tmp_path, settings={**ZERO2, "keep_last": 3})
+    request = chosen_by_score(training_request, tmp_path)
     with pytest.raises(KilledError):
         run(request, kill_at(6))
     wait_until_ended(tmp_path)
@@ -78,7 +89,9 @@ def test_a_killed_group_goes_on_and_changes_no_byte(undisturbed, training_reques
     assert reply.resumed_from == INTERVAL
     assert digest_file(tmp_path / ADAPTER) == digest_file(folder / ADAPTER)
     assert (tmp_path / "log.jsonl").read_text() == (folder / "log.jsonl").read_text()
-    assert (reply.best_step, reply.train_loss) == (whole.best_step, whole.train_loss)
+    assert (reply.best_step, reply.best_score) == (whole.best_step, whole.best_score)
+    assert whole.best_score is not None
+    assert reply.train_loss == whole.train_loss
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ def test_the_cost_is_that_of_the_language_model_and_its_adapter(tiny_base):
     base = find_base(str(tiny_base))
     model = attach_adapter(load_model(base, "float32"), LoraSection(r=2, targets=["q_proj"]), base.family)
     cost = cost_of(model, base.family)
-    language = model.base_model.model.model.language_model
+    language = model.get_submodule("base_model.model.model.language_model")
     # The embeddings of the tiny model are its output too: they are multiplied with.
     assert cost.language_weights == sum(p.numel() for p in language.parameters())
     # Two layers, 128 wide: A is 2 × 128, B 128 × 2.

@@ -9,6 +9,10 @@ from videoguard.artifacts.records import Artifact
 from videoguard.config import RunConfig
 from videoguard.disk import count_lora_parameters, estimate_disk, require_space
 from videoguard.models.base import family_of_folder
+from videoguard.models.parts import outside
+
+_NOTHING = r"(?!)"
+"""Pattern that no name matches."""
 
 
 def check_space(place: Workplace, config: RunConfig, manifest: Artifact) -> None:
@@ -37,4 +41,5 @@ def _adapter_parameters(config: RunConfig) -> int | None:
     base, lora = config.model.base, config.training.lora
     if base is None or not Path(base).is_dir():
         return None
-    return count_lora_parameters(Path(base), lora.r, lora.targets, family_of_folder(Path(base)).not_language)
+    excluded = outside(lora.parts, family_of_folder(Path(base)))
+    return count_lora_parameters(Path(base), lora.r, lora.targets, excluded or _NOTHING)

@@ -164,7 +164,7 @@ OPTIONS: StepOptions = {
 
 
 def on_event(step: str, part: str = "") -> Callable[[Event], None]:
-    """A listener for a child process of `step`, which is about to start: tells its progress, with its losses and speed as a note."""
+    """A listener for a child process of `step`, which is about to start: tells its progress, its losses and its speed."""
     tell(Progress(step, 0, 0, STARTING, part))
 
     def pass_on(event: Event) -> None:

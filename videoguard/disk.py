@@ -112,7 +112,7 @@ def frame_bytes(max_side: int, codec: Literal["jpeg", "png"], jpeg_quality: int)
     return round(max_side * max_side * FRAME_SHAPE * (flat + edges / max_side) * quality)
 
 
-def count_lora_parameters(model: Path, rank: int, targets: Collection[str] | Literal["all-linear"], excluded: str) -> int:
+def count_lora_parameters(model: Path, rank: int, targets: Collection[str] | str, excluded: str) -> int:
     """Weights of a LoRA adapter on a model folder; reads the headers of its `*.safetensors` and no weights.
 
     Each adapted matrix of `(out, in)` gets `rank · (in + out)` weights (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
@@ -120,17 +120,24 @@ def count_lora_parameters(model: Path, rank: int, targets: Collection[str] | Lit
     Args:
         model: folder with `*.safetensors`.
         rank: of the adapter.
-        targets: last part of the names of the adapted modules, or every linear layer but the output.
+        targets: last part of the names of the adapted modules, a pattern of their whole names, or `all-linear` for every
+            linear layer but the output.
         excluded: pattern of modules that are left alone.
     """
     count = 0
     for name, shape in _weights(model):
         module = name.removesuffix(".weight")
-        last = module.rpartition(".")[2]
-        adapted = last not in {"lm_head", "embed_tokens"} if targets == "all-linear" else last in targets
-        if name.endswith(".weight") and len(shape) == 2 and adapted and not re.fullmatch(excluded, module):
+        adapted = _is_target(module, targets) and not re.fullmatch(excluded, module)
+        if name.endswith(".weight") and len(shape) == 2 and adapted:
             count += rank * sum(shape)
     return count
+
+
+def _is_target(module: str, targets: Collection[str] | str) -> bool:
+    last = module.rpartition(".")[2]
+    if targets == "all-linear":
+        return last not in {"lm_head", "embed_tokens"}
+    return re.fullmatch(targets, module) is not None if isinstance(targets, str) else last in targets
 
 
 def _longest_side(frames: FramesSection) -> int:

@@ -50,6 +50,14 @@ class MemoryExhaustedError(Exception):
     """The work needs more memory than there is; less of it at once may fit."""
 
 
+_FAILURES: Mapping[str, type[Exception]] = {
+    "refused": UserError,
+    "unavailable": UnavailableError,
+    "exhausted": MemoryExhaustedError,
+    "crashed": ProcessFailedError,
+}
+
+
 def call(
     module: str,
     request: BaseModel,
@@ -231,14 +239,8 @@ def _converse(
         kind, content = json.loads(line[1:])
         if kind == "reply":
             return reply_type.model_validate(content)
-        if kind == "refused":
-            raise UserError(content)
-        if kind == "unavailable":
-            raise UnavailableError(content)
-        if kind == "exhausted":
-            raise MemoryExhaustedError(content)
-        if kind == "crashed":
-            raise ProcessFailedError(f"{name} crashed\n{content}")
+        if kind in _FAILURES:
+            raise _FAILURES[kind](content)
         if on_event is not None:
             on_event(content)
     raise ProcessFailedError(f"{name} {_ending(child.wait())}\n" + "\n".join(tail))

@@ -120,7 +120,7 @@ def _load(request: InferenceRequest) -> _Answerer:
         )
         read_record(adapter).require_same(asked, adapter)
     how = {"quantization": request.quantization, "attention": request.attention}
-    model = load_model(base, request.dtype, **how) if adapter is None else load_adapted(base, request.dtype, adapter, **how)
+    model = load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
     preprocessor = Preprocessor(processor, base.family)
     frames = None if request.frame_store is None else FrameStore(request.frame_store, request.frame_shards)
     return _Answerer(Engine(model, preprocessor), preprocessor, frames, request.inference.max_new_tokens)

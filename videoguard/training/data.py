@@ -1,8 +1,9 @@
 """What a training is fed with: its examples, in which order and in which batches, all looked at before the first step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch.utils.data import Sampler
 
 from videoguard.dataset.building import read_split
@@ -30,7 +31,7 @@ class TrainingData:
     """Order of the sequences; None to draw them anew each epoch."""
     preprocessor: Preprocessor
 
-    def collate(self, sequences: Sequence[Example]) -> Example:
+    def collate(self, sequences: Sequence[Example]) -> Mapping[str, torch.Tensor | bool]:
         """A batch of examples, or of packed sequences of them."""
         if "position_ids" in sequences[0]:
             return collate_packed(sequences, self.preprocessor.tokenizer.pad_token_id)

@@ -79,15 +79,17 @@ def join(examples: Sequence[Example]) -> Example:
     }
 
 
-def collate_packed(examples: Sequence[Example], pad_token: int) -> Example:
-    """A batch `(sequences, longest)` without an attention mask: models tell the examples apart by their positions.
+def collate_packed(examples: Sequence[Example], pad_token: int) -> dict[str, torch.Tensor | bool]:
+    """A batch `(sequences, longest)` for a model's forward pass: models tell the examples apart by their positions.
 
+    They do so only without an attention mask and without a cache: with either, all would attend to those before, unseen.
     The padding behind a sequence counts as one more example, of which nothing is trained. Its positions start at 1, so that
     those at 0 are as many as the examples.
     """
     longest = max(len(example["input_ids"]) for example in examples)
     missing = [longest - len(example["input_ids"]) for example in examples]
     return {
+        "use_cache": False,
         "input_ids": _stack([_filled(e["input_ids"], pad_token, n) for e, n in zip(examples, missing, strict=True)]),
         "labels": _stack([_filled(e["labels"], IGNORED, n) for e, n in zip(examples, missing, strict=True)]),
         "position_ids": _stack(

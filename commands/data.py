@@ -1,4 +1,4 @@
-"""`video-guard data`: what a manifest holds, and the same in another format."""
+"""`video-guard data`: what a manifest holds, the same in another format, and what is learnt from it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,24 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from videoguard.estimate.preview import Preview, PreviewRequest
 from videoguard.manifests.checking import ManifestCheck, check_reading
 from videoguard.manifests.converting import Conversion, convert_reading
 from videoguard.manifests.reading import ManifestReading, read_manifest
 from videoguard.manifests.sample import RowProblem
+from videoguard.recipes import load_recipe
+from videoguard.subprocesses import call
 
 _MOST_LISTED = 20
+_HOUR = 3600.0
 
-app = typer.Typer(no_args_is_help=True, help="What a manifest holds, and the same in another format.", rich_markup_mode=None)
+app = typer.Typer(
+    no_args_is_help=True,
+    help="What a manifest holds, the same in another format, and what is learnt from it.",
+    rich_markup_mode=None,
+)
 
 ManifestArgument = Annotated[
     Path, typer.Argument(help="Manifest file, folder that `datasets` saved, or owner/data-set of the Hugging Face hub.")
@@ -86,6 +95,50 @@ def convert(
         _print_conversion(Console(), reading, done, out, left_out, problems)
     if problems or left_out:
         raise typer.Exit(1)
+
+
+@app.command()
+def preview(
+    recipe: Annotated[Path, typer.Argument(help="YAML recipe, such as configs/quickstart.yaml.")],
+    sample: Annotated[
+        str | None, typer.Option(metavar="ID|N", help="A sample by its id, or by its place in the training split, from 0.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given several times.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one example as the training will see it: what the model reads, and marked what it learns to write.
+
+    In a terminal that knows no colours, what is trained stands between « and ».
+
+    Exit status: 0 done; 2 refused, also where none or all of its tokens would be trained.
+
+    Example: video-guard data preview configs/quickstart.yaml --sample 3
+    """
+    request = PreviewRequest(config=load_recipe(recipe, overrides or []), sample=sample)
+    with Console(stderr=True).status("preparing the example"):
+        found = call("videoguard.estimate.previewing", request, Preview, threads=1, timeout_s=_HOUR)
+    if as_json:
+        _print_json({**found.model_dump(mode="json"), "tokens": found.tokens, "trained": found.trained})
+    else:
+        _print_preview(Console(), found)
+
+
+def _print_preview(console: Console, found: Preview) -> None:
+    shows = "text alone"
+    if found.shown is not None and found.frames is not None:
+        number, height, width = found.frames
+        shows = f"{found.shown}, {number} frames of {width} × {height} pixels"
+    _say(console, f"{found.sample} ({found.split}): {shows}")
+    coloured = console.is_terminal and not console.no_color
+    text = Text()
+    for span in found.spans:
+        marked = span.text if coloured or not span.trained else f"«{span.text}»"
+        text.append(marked, style="bold black on green" if span.trained and coloured else "")
+    console.print(text, soft_wrap=True)
+    share = f"{found.trained / found.tokens:.1%}"
+    _say(console, f"{found.tokens:,} tokens of at most {found.max_tokens:,}, {found.trained:,} of them trained ({share})")
 
 
 def _conversion(done: Conversion, out: Path) -> dict[str, object]:

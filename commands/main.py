@@ -10,6 +10,7 @@ import typer
 from commands.artifacts import app as artifacts
 from commands.data import app as data
 from commands.doctor import doctor
+from commands.estimate import estimate
 from commands.export import export
 from commands.run import run
 from videoguard.errors import UnavailableError, UserError
@@ -24,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(run)
+app.command()(estimate)
 app.command()(doctor)
 app.command()(export)
 app.add_typer(data, name="data")

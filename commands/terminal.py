@@ -60,6 +60,8 @@ def print_summary(console: Console, summary: RunSummary) -> None:
     console.print()
     console.print(_steps(summary))
     _print_list(console, "Left out (quarantined)", [f"{video}: {reason}" for video, reason in summary.quarantine.items()])
+    _print_counts(console, "Rows left out, whose wanted answers break the JSON Schema", summary.dropped)
+    _print_counts(console, "Uses of a rule that brought wanted answers to the JSON Schema", summary.repaired)
     if summary.left_out:
         console.print(f"{summary.left_out} videos left out by the rules of quality: see the sheet Quality of the workbook")
     _print_list(console, "Manifest rows that could not be read", summary.problems)
@@ -119,14 +121,19 @@ def _difference(figures: list[MetricSummary]) -> str:
     return "" if first is None or last is None or len(figures) < 2 else f"{last - first:+.3f}"
 
 
-def _print_list(console: Console, heading: str, lines: list[str]) -> None:
+def _print_list(console: Console, heading: str, lines: list[str], of: int | None = None) -> None:
+    """A heading with the number of `lines`, or of what they sum up, and the lines."""
     if not lines:
         return
-    console.print(f"\n{heading}: {len(lines)}", style="yellow")
+    console.print(f"\n{heading}: {len(lines) if of is None else of:,}", style="yellow")
     for line in lines[:_MOST_LISTED]:
         console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
     if len(lines) > _MOST_LISTED:
         console.print(f"  … and {len(lines) - _MOST_LISTED} more: see the sheet Errors of the workbook")
+
+
+def _print_counts(console: Console, heading: str, rows: dict[str, int]) -> None:
+    _print_list(console, heading, [f"{rule}: {number:,}" for rule, number in rows.items()], sum(rows.values()))
 
 
 def _open_mlflow(tracking_uri: str) -> str:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from prefect import flow, unmapped
 
-from tasks.base_model import find_base_model
+from tasks.base_model import find_base_model, learns_from_dataset
 from tasks.dataset import build_dataset_task
 from tasks.evaluation import ScoredModel, score_answers
-from tasks.frames import StoredFrames, extract_frames_task, index_frames_task, shards_of
+from tasks.frames import store_frames
 from tasks.inference import Answers, answer_shard
 from tasks.manifest import make_videos, read_listing_task
 from tasks.pages import ProgressPages, show_account
@@ -44,28 +44,24 @@ def train_eval(
 
 def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
     data, seed, shards = config.data, config.seed, range(config.inference.shards)
-    # A tiny base is pre-trained beside the making and decoding of the videos.
-    found_base = find_base_model.submit(place, config.model, seed)
+    # A tiny base is pre-trained beside the making and decoding of the videos, unless it reads the training split.
+    found_base = None if learns_from_dataset(config.model) else find_base_model.submit(place, config.model, seed)
     make_videos(data, seed, config.frames.workers)
     manifest = read_listing_task(place, data)
     check_space(place, config, manifest)
-    parts = shards_of(place, data, config.frames, manifest)
-    decoded = extract_frames_task.map(
-        unmapped(place), unmapped(data), unmapped(config.frames), unmapped(manifest), parts
-    ).result()
-    frames = StoredFrames(index=index_frames_task(place, data, manifest, decoded), shards=tuple(decoded))
+    frames = store_frames(place, data, config.frames, manifest)
     quality = judge_quality(place, config, manifest, frames)
     dataset = build_dataset_task(place, data, config.dataset, manifest, frames, seed, quality)
-    base = found_base.result()
+    base = found_base.result() if found_base else find_base_model(place, config.model, seed, dataset)
     # The base answers and is scored while the adapter trains; Prefect hands on what futures come to.
     given = [unmapped(each) for each in (place, config, base)]
     stored = [unmapped(dataset), unmapped(frames)]
     base_answers = answer_shard.map(*given, unmapped(None), *stored, shards)
-    base_scores = score_answers.submit(place, config.evaluation, seed, base_answers)  # type: ignore[arg-type]
+    base_scores = score_answers.submit(place, config, base_answers)  # type: ignore[arg-type]
     adapter = train_adapter(place, config, base, dataset, frames)
     version = register_adapter_task.submit(place, config, base, dataset, adapter)
     tuned_answers = answer_shard.map(*given, unmapped(adapter), *stored, shards).result()
-    tuned_scores = score_answers(place, config.evaluation, seed, tuned_answers)
+    tuned_scores = score_answers(place, config, tuned_answers)
     scored = {
         BASE: ScoredModel(answers=Answers(shards=tuple(base_answers.result())), evaluation=base_scores.result()),
         TUNED: ScoredModel(answers=Answers(shards=tuple(tuned_answers)), evaluation=tuned_scores),

@@ -11,8 +11,11 @@ from videoguard.artifacts.store import Draft
 from videoguard.config import ModelSection, TinyModel
 from videoguard.digests import digest_source
 from videoguard.manifests.listing import stamp_files
+from videoguard.models.families import family_of
 from videoguard.subprocesses import call
 
+HOW_LOADED = {"dtype", "quantization", "attention"}
+"""Fields of the model's section that decide how its weights are loaded, and not which."""
 _TINY_SOURCE = [
     "models/tiny",
     "models/preprocessing.py",
@@ -21,6 +24,7 @@ _TINY_SOURCE = [
     "models/batching.py",
     "models/families.py",
     "models/loading.py",
+    "models/parts.py",
     "models/checkpoints.py",
     "dataset/messages.py",
     "exercises",
@@ -42,30 +46,37 @@ class BaseReference(BaseModel):
     """What is stored of it: the tiny model, or no more than the digest."""
 
 
-def _provenance(place: Workplace, model: ModelSection, seed: int) -> Provenance:
+def learns_from_dataset(model: ModelSection) -> bool:
+    """Whether the base is a tiny one that reads text alone, which is pre-trained on the questions of the training split."""
+    return model.tiny is not None and family_of(model.tiny.family).media == "text"
+
+
+def _provenance(place: Workplace, model: ModelSection, seed: int, dataset: Artifact | None = None) -> Provenance:
     named = Path(model.base or "")
+    corpus = {} if dataset is None else {"dataset": dataset.digest}
     return Provenance(
         step="base-model",
         code=digest_source(_TINY_SOURCE if model.tiny else ["models/base.py", "models/hub.py"]),
-        settings={**model.model_dump(mode="json", exclude={"dtype"}), "seed": seed if model.tiny else 0},
-        inputs={"files": stamp_files(sorted(named.iterdir()))} if model.base and named.is_dir() else {},
+        settings={**model.model_dump(mode="json", exclude=HOW_LOADED), "seed": seed if model.tiny else 0},
+        inputs={"files": stamp_files(sorted(named.iterdir()))} if model.base and named.is_dir() else corpus,
+        parents=() if dataset is None else (dataset,),
     )
 
 
 @task(name="base model", timeout_seconds=12 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
-def find_base_model(place: Workplace, model: ModelSection, seed: int) -> BaseReference:
-    """Find the base model, or build and pre-train the tiny one."""
+def find_base_model(place: Workplace, model: ModelSection, seed: int, dataset: Artifact | None = None) -> BaseReference:
+    """Find the base model, or build and pre-train the tiny one: on a dataset where it `learns_from_dataset`."""
 
     def fill(draft: Draft) -> None:
         from videoguard.models.base import find_base
 
         if model.tiny is not None:
-            _pretrain(model.tiny, seed, draft)
+            _pretrain(model.tiny, seed, None if dataset is None else place.path(dataset), draft)
             draft.facts["digest"] = find_base(str(draft.folder / "model")).digest
         elif model.base is not None:
             draft.facts["digest"] = find_base(model.base, model.revision).digest
 
-    artifact = place.make(_provenance(place, model, seed), fill)
+    artifact = place.make(_provenance(place, model, seed, dataset), fill)
     return BaseReference(
         name=f"tiny-{model.tiny.family}" if model.tiny else str(model.base),
         location=model.base or str(place.path(artifact) / "model"),
@@ -75,10 +86,10 @@ def find_base_model(place: Workplace, model: ModelSection, seed: int) -> BaseRef
     )
 
 
-def _pretrain(size: TinyModel, seed: int, draft: Draft) -> None:
+def _pretrain(size: TinyModel, seed: int, corpus: Path | None, draft: Draft) -> None:
     from videoguard.models.tiny.request import PretrainingReply, PretrainingRequest
 
-    request = PretrainingRequest(size=size, seed=seed, workers=2, output=draft.folder, checkpoints=draft.work)
+    request = PretrainingRequest(size=size, seed=seed, corpus=corpus, workers=2, output=draft.folder, checkpoints=draft.work)
     reply = call(
         "videoguard.models.tiny",
         request,

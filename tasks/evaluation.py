@@ -3,11 +3,12 @@
 from prefect import task
 from pydantic import BaseModel, ConfigDict
 
+from tasks.dataset import schema_content
 from tasks.inference import Answers
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
-from videoguard.config import EvaluationSection
+from videoguard.config import RunConfig
 from videoguard.digests import digest_source
 from videoguard.evaluation.request import EvaluationReply, EvaluationRequest, available_resources
 from videoguard.subprocesses import call
@@ -22,11 +23,16 @@ class ScoredModel(BaseModel):
     evaluation: Artifact
 
 
-def _provenance(place: Workplace, evaluation: EvaluationSection, seed: int, answers: list[Artifact]) -> Provenance:
+def _provenance(place: Workplace, config: RunConfig, answers: list[Artifact]) -> Provenance:
+    evaluation, schema = config.evaluation, schema_content(config.dataset.answer)
     return Provenance(
         step="evaluation",
-        code=digest_source(["evaluation", "manifests/labels.py"]),
-        settings={**evaluation.model_dump(mode="json"), "seed": seed},
+        code=digest_source(["evaluation", "manifests/labels.py", "dataset/answer_schema.py"]),
+        settings={
+            **evaluation.model_dump(mode="json"),
+            "seed": config.seed,
+            **({} if schema is None else {"answer_schema": schema}),
+        },
         inputs={
             "answers": Answers(shards=tuple(answers)).digest,
             # A metric that lacked WordNet or its encoder is computed once they are there.
@@ -37,20 +43,21 @@ def _provenance(place: Workplace, evaluation: EvaluationSection, seed: int, answ
 
 
 @task(name="evaluation", timeout_seconds=12 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
-def score_answers(place: Workplace, evaluation: EvaluationSection, seed: int, answers: list[Artifact]) -> Artifact:
+def score_answers(place: Workplace, config: RunConfig, answers: list[Artifact]) -> Artifact:
     """Score every answer of the shards and summarize each metric."""
-    answered = Answers(shards=tuple(answers))
+    answered, evaluation = Answers(shards=tuple(answers)), config.evaluation
 
     def fill(draft: Draft) -> None:
         request = EvaluationRequest(
             rows=tuple(answered.files(place)),
             metrics=evaluation.metrics,
             sentence_model=evaluation.sentence_model,
-            seed=seed,
+            seed=config.seed,
+            answer_schema=schema_content(config.dataset.answer),
             state=place.state,
             output=draft.folder,
         )
         reply = call("videoguard.evaluation", request, EvaluationReply, threads=1, timeout_s=12 * HOUR)
         draft.facts = reply.model_dump(mode="json")
 
-    return place.make(_provenance(place, evaluation, seed, answers), fill)
+    return place.make(_provenance(place, config, answers), fill)

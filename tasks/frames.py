@@ -4,8 +4,9 @@ Each shard is a task and an artifact of its own that depends on nothing but the 
 """
 
 from pathlib import Path
+from typing import TypedDict
 
-from prefect import task
+from prefect import task, unmapped
 from pydantic import BaseModel, ConfigDict
 
 from tasks.manifest import listing_of
@@ -18,6 +19,7 @@ from videoguard.frames.extraction import assign_shards, extract_shard
 from videoguard.frames.index import index_frames, require_decoded
 from videoguard.frames.rule import FrameRule, SourceLimits
 from videoguard.frames.store import FrameStore
+from videoguard.manifests.trainable import is_text_alone
 from videoguard.progress import Progress, tell
 
 # How many processes decode, what they may take for it and how the shards are cut does not change what they decode.
@@ -53,6 +55,39 @@ class StoredFrames(BaseModel):
     def open(self, place: Workplace) -> FrameStore:
         """The frames, to read."""
         return FrameStore(self.index_folder(place), self.shard_folders(place))
+
+
+class FrameFolders(TypedDict):
+    """Where a process finds the frames."""
+
+    frame_store: Path | None
+    frame_shards: tuple[Path, ...]
+
+
+def frame_folders(place: Workplace, frames: StoredFrames | None) -> FrameFolders:
+    """The part of a request that names the frames; where the data set is text alone there are none."""
+    if frames is None:
+        return {"frame_store": None, "frame_shards": ()}
+    return {"frame_store": frames.index_folder(place), "frame_shards": tuple(frames.shard_folders(place))}
+
+
+def frames_digest(frames: StoredFrames | None) -> str:
+    """Digest of the frames as an input of a step."""
+    return "none" if frames is None else frames.digest
+
+
+def frame_artifacts(frames: StoredFrames | None) -> tuple[Artifact, ...]:
+    """What a step that reads the frames comes from."""
+    return () if frames is None else frames.artifacts
+
+
+def store_frames(place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact) -> StoredFrames | None:
+    """The frames of every video and list of images, a task a shard; None where the data set is text alone."""
+    parts = shards_of(place, data, rule, manifest)
+    if is_text_alone(listing_of(place, data, manifest).samples):
+        return None
+    decoded = extract_frames_task.map(unmapped(place), unmapped(data), unmapped(rule), unmapped(manifest), parts).result()
+    return StoredFrames(index=index_frames_task(place, data, manifest, decoded), shards=tuple(decoded))
 
 
 def sampling_rule(rule: FramesSection) -> dict[str, object]:
@@ -99,9 +134,9 @@ def extract_frames_task(
 
     def fill(draft: Draft) -> None:
         listing = listing_of(place, data, manifest)
-        paths = listing.paths
+        sources = listing.sources
         wanted = set(digests)
-        media = {digest: paths[video] for video, digest in listing.media_digests.items() if digest in wanted and digest}
+        media = {digest: sources[clip] for clip, digest in listing.media_digests.items() if digest in wanted and digest}
         counts = extract_shard(
             media,
             frame_rule(rule),

@@ -5,8 +5,8 @@ from pathlib import Path
 from prefect import task
 from pydantic import BaseModel, ConfigDict
 
-from tasks.base_model import BaseReference
-from tasks.frames import StoredFrames
+from tasks.base_model import HOW_LOADED, BaseReference
+from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
@@ -24,6 +24,7 @@ _SOURCE = [
     "models/batching.py",
     "models/loading.py",
     "models/families.py",
+    "models/parts.py",
     "dataset/messages.py",
 ]
 
@@ -56,7 +57,7 @@ def _provenance(
     base: BaseReference,
     adapter: Artifact | None,
     dataset: Artifact,
-    frames: StoredFrames,
+    frames: StoredFrames | None,
     shard: int,
 ) -> Provenance:
     return Provenance(
@@ -64,16 +65,16 @@ def _provenance(
         code=digest_source(_SOURCE),
         settings={
             "max_new_tokens": config.inference.max_new_tokens,
-            "dtype": config.model.dtype,
+            "model": config.model.model_dump(include=HOW_LOADED),
             "shard": f"{shard} of {config.inference.shards}",
         },
         inputs={
             "base": base.digest,
             "adapter": adapter.digest if adapter else "none",
             "dataset": dataset.digest,
-            "frames": frames.digest,
+            "frames": frames_digest(frames),
         },
-        parents=(base.artifact, dataset, *frames.artifacts, *([adapter] if adapter else [])),
+        parents=(base.artifact, dataset, *frame_artifacts(frames), *([adapter] if adapter else [])),
     )
 
 
@@ -84,7 +85,7 @@ def answer_shard(
     base: BaseReference,
     adapter: Artifact | None,
     dataset: Artifact,
-    frames: StoredFrames,
+    frames: StoredFrames | None,
     shard: int,
 ) -> Artifact:
     """Answers of the base model, or of an adapter on it, for the test samples of one shard."""
@@ -95,10 +96,11 @@ def answer_shard(
             base_name=base.name,
             revision=base.revision,
             dtype=config.model.dtype,
+            quantization=config.model.quantization,
+            attention=config.model.attention,
             adapter=place.path(adapter) / "adapter" if adapter else None,
             dataset=place.path(dataset),
-            frame_store=frames.index_folder(place),
-            frame_shards=tuple(frames.shard_folders(place)),
+            **frame_folders(place, frames),
             frames=config.frames,
             system_prompt=config.dataset.system_prompt,
             question=config.dataset.question,

@@ -14,7 +14,7 @@ from videoguard.digests import digest_source
 from videoguard.exercises.generate import generate_exercise_videos
 from videoguard.manifests.listing import Listing, make_listing, read_listing, stamp_files, write_listing
 from videoguard.manifests.reading import ManifestReading, default_media_root, read_manifest
-from videoguard.manifests.sample import video_paths
+from videoguard.manifests.sample import files_of, media_sources
 from videoguard.manifests.trainable import keep_trainable
 from videoguard.progress import Progress, tell
 
@@ -56,13 +56,14 @@ def _read(started: datetime, data: DataSection) -> ManifestReading:
 
 def _provenance(place: Workplace, data: DataSection) -> Provenance:
     reading = _read(place.started, data)
+    sources = media_sources(reading.samples).values()
     return Provenance(
         step="manifest",
         code=digest_source(["manifests"]),
         settings={"media_root": str(media_root(data).absolute()), "allow_outside": data.allow_outside},
         inputs={
             "manifest": reading.digest,
-            "media": stamp_files(sorted(video_paths(reading.samples).values())),
+            "media": stamp_files(sorted({file for source in sources for file in files_of(source)})),
         },
     )
 

@@ -42,8 +42,8 @@ def judge_quality_task(
 
         labels: dict[str, list[str | None]] = {}
         for sample in listing_of(place, data, manifest).samples:
-            if sample.video is not None and sample.answer is not None:
-                labels.setdefault(sample.video, []).append(exercise_name(sample.answer))
+            if sample.clip is not None and sample.answer is not None:
+                labels.setdefault(sample.clip, []).append(exercise_name(sample.answer))
         measured = measure_videos(
             frames.open(place),
             labels,
@@ -59,9 +59,9 @@ def judge_quality_task(
     return place.make(_provenance(place, data, rules, manifest, frames, threads), fill)
 
 
-def judge_quality(place: Workplace, config: RunConfig, manifest: Artifact, frames: StoredFrames) -> Artifact | None:
-    """What the rules of the recipe leave out; None where it has none."""
-    if config.quality is None:
+def judge_quality(place: Workplace, config: RunConfig, manifest: Artifact, frames: StoredFrames | None) -> Artifact | None:
+    """What the rules of the recipe leave out; None where it has none, or where nothing is shown."""
+    if config.quality is None or frames is None:
         return None
     return judge_quality_task(place, config.data, config.quality, manifest, frames, config.frames.workers)
 

@@ -9,8 +9,9 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict
 
 from tasks.base_model import BaseReference
+from tasks.dataset import counts_of
 from tasks.evaluation import ScoredModel
-from tasks.frames import StoredFrames
+from tasks.frames import StoredFrames, frame_artifacts
 from tasks.manifest import media_root
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from videoguard.artifacts.records import Artifact, Provenance
@@ -20,7 +21,7 @@ from videoguard.digests import digest_source
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.inference.rows import read_rows
 from videoguard.quality.tables import read_quality
-from videoguard.report.content import ModelResult, QuarantinedVideo, ReportContent, RunFacts, settings_text
+from videoguard.report.content import ModelResult, Quarantined, ReportContent, RunFacts, settings_text
 from videoguard.revision import code_revision, package_versions
 from videoguard.summary import RunSummary, account
 from videoguard.training.request import TrainingReply
@@ -34,7 +35,8 @@ class Steps(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     manifest: Artifact
-    frames: StoredFrames
+    frames: StoredFrames | None = None
+    """None where the data set is text alone."""
     quality: Artifact | None = None
     """None where the recipe has no rules of quality."""
     dataset: Artifact
@@ -49,7 +51,7 @@ class Steps(BaseModel):
         digests = {
             "base model": self.base.digest,
             "manifest": self.manifest.digest,
-            "frames": self.frames.digest,
+            **({} if self.frames is None else {"frames": self.frames.digest}),
             **({} if self.quality is None else {"quality": self.quality.digest}),
             "dataset": self.dataset.digest,
             "adapter": self.adapter.digest,
@@ -64,7 +66,7 @@ class Steps(BaseModel):
         evaluations = [model.evaluation for model in self.scored.values()]
         return [
             self.manifest,
-            *self.frames.artifacts,
+            *frame_artifacts(self.frames),
             *([] if self.quality is None else [self.quality]),
             self.dataset,
             self.base.artifact,
@@ -123,9 +125,7 @@ def write_report(place: Workplace, config: RunConfig, command: str, steps: Steps
 def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifact, published: Artifact) -> RunSummary:
     """What the terminal shows of a run."""
     problems = steps.manifest.facts["problems"]
-    rows = steps.dataset.facts["rows"]
     assert isinstance(problems, list)
-    assert isinstance(rows, dict)
     return RunSummary(
         name=config.name,
         workbook=workbook_path(config, report),
@@ -133,9 +133,11 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
         run_id=str(steps.version.facts["run_id"]),
         registered_model=str(steps.version.facts["model"]),
         version=str(steps.version.facts["version"]),
-        rows=rows,
+        rows=counts_of(steps.dataset, "rows"),
         scores={name: read_evaluation(place.path(model.evaluation)).summary for name, model in steps.scored.items()},
-        quarantine=dict(steps.frames.open(place).quarantine()),
+        quarantine={} if steps.frames is None else dict(steps.frames.open(place).quarantine()),
+        dropped=counts_of(steps.dataset, "dropped"),
+        repaired=counts_of(steps.dataset, "repaired"),
         left_out=0 if steps.quality is None else int(str(steps.quality.facts["left_out"])),
         problems=problems,
         failed_rows=sum(model.answers.failed for model in steps.scored.values()),
@@ -160,7 +162,7 @@ def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, cr
             for name, model in steps.scored.items()
         ],
         bands=dict(config.report.bands),
-        quarantine=[QuarantinedVideo(video=video, reason=reason) for video, reason in steps.frames.open(place).quarantine()],
+        quarantine=_quarantine(place, steps),
         quality=None if steps.quality is None else read_quality(place.path(steps.quality)),
         row_problems=problems,
         facts=_facts(config, command, steps),
@@ -168,9 +170,20 @@ def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, cr
     )
 
 
+def _quarantine(place: Workplace, steps: Steps) -> list[Quarantined]:
+    """Videos without frames, then rows without a usable answer."""
+    from videoguard.dataset.cleaning import read_dropped
+
+    videos = [] if steps.frames is None else steps.frames.open(place).quarantine()
+    dropped = read_dropped(place.path(steps.dataset))
+    return [
+        *(Quarantined(video=video, reason=reason) for video, reason in videos),
+        *(Quarantined(sample=row.sample, reason=row.reason) for row in dropped),
+    ]
+
+
 def _facts(config: RunConfig, command: str, steps: Steps) -> RunFacts:
-    rows = steps.dataset.facts["rows"]
-    assert isinstance(rows, dict)
+    rows = counts_of(steps.dataset, "rows")
     facts = steps.adapter.facts.items()
     trained = TrainingReply.model_validate({name: value for name, value in facts if name in TrainingReply.model_fields})
     return RunFacts(

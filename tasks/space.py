@@ -1,15 +1,18 @@
 """Whether what a run will write fits on the disk."""
 
-import math
 from pathlib import Path
 
 from tasks.frames import shard_is_stored, shards_of
 from tasks.manifest import listing_of
 from tasks.step import Workplace
 from videoguard.artifacts.records import Artifact
-from videoguard.config import FramesSection, RunConfig
-from videoguard.disk import FRAME_SHAPE, count_lora_parameters, estimate_disk, require_space
+from videoguard.config import RunConfig
+from videoguard.disk import count_lora_parameters, estimate_disk, require_space
 from videoguard.models.base import family_of_folder
+from videoguard.models.parts import outside
+
+_NOTHING = r"(?!)"
+"""Pattern that no name matches."""
 
 
 def check_space(place: Workplace, config: RunConfig, manifest: Artifact) -> None:
@@ -25,24 +28,12 @@ def check_space(place: Workplace, config: RunConfig, manifest: Artifact) -> None
         if not shard_is_stored(place, config.data, frames, manifest, shard)
     ]
     needs = estimate_disk(
-        videos=sum(len(shard) for shard in missing),
-        frames=frames.count,
-        max_side=_stored_side(frames),
-        codec=frames.codec,
-        jpeg_quality=frames.jpeg_quality,
+        frames,
+        clips=sum(len(shard) for shard in missing),
         rows=len(listing_of(place, config.data, manifest).samples),
         adapter_parameters=_adapter_parameters(config),
     )
     require_space(needs, place.state)
-
-
-def _stored_side(frames: FramesSection) -> int:
-    """Longest side of a frame of the usual shape that has as many pixels as the rule stores at most."""
-    if frames.width is not None and frames.height is not None:
-        return math.ceil(math.sqrt(frames.width * frames.height / FRAME_SHAPE))
-    if frames.max_pixels is not None:
-        return math.ceil(math.sqrt(frames.max_pixels / FRAME_SHAPE))
-    return frames.max_side
 
 
 def _adapter_parameters(config: RunConfig) -> int | None:
@@ -50,4 +41,5 @@ def _adapter_parameters(config: RunConfig) -> int | None:
     base, lora = config.model.base, config.training.lora
     if base is None or not Path(base).is_dir():
         return None
-    return count_lora_parameters(Path(base), lora.r, lora.targets, family_of_folder(Path(base)).not_language)
+    excluded = outside(lora.parts, family_of_folder(Path(base)))
+    return count_lora_parameters(Path(base), lora.r, lora.targets, excluded or _NOTHING)

@@ -164,12 +164,17 @@ OPTIONS: StepOptions = {
 
 
 def on_event(step: str, part: str = "") -> Callable[[Event], None]:
-    """A listener for a child process of `step`, which is about to start: tells its progress, with its losses as a note."""
+    """A listener for a child process of `step`, which is about to start: tells its progress, its losses and its speed."""
     tell(Progress(step, 0, 0, STARTING, part))
 
     def pass_on(event: Event) -> None:
-        losses = {name.replace("_", " "): value for name, value in event["metrics"].items() if "loss" in name}
-        note = event.get("note") or ", ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        shown = {name.replace("_", " "): value for name, value in event["metrics"].items() if _is_shown(name)}
+        note = event.get("note") or ", ".join(f"{name} {value:.4g}" for name, value in shown.items())
         tell(Progress(step, event["step"], event["of"], note, part))
 
     return pass_on
+
+
+def _is_shown(metric: str) -> bool:
+    """Whether a metric has room in a line of progress: losses, scores of the validation split, and the speed."""
+    return "loss" in metric or metric.startswith("validation_") or metric == "tokens_per_second"

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 from prefect import task
 from prefect.runtime import flow_run
 
-from tasks.base_model import BaseReference
-from tasks.frames import StoredFrames, sampling_rule
+from tasks.base_model import HOW_LOADED, BaseReference
+from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest, sampling_rule
 from tasks.step import HOUR, OPTIONS, ByProvenance, Event, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
-from videoguard.config import RunConfig
+from videoguard.config import RunConfig, TrainingSection
 from videoguard.digests import digest_source
 from videoguard.recipes import flatten
 from videoguard.subprocesses import call
-from videoguard.training.request import TrainingReply, TrainingRequest
+from videoguard.training.launching import read_deepspeed_settings
+from videoguard.training.request import Scoring, TrainingReply, TrainingRequest
 
 if TYPE_CHECKING:
     from videoguard.registry.live import LiveRun
@@ -29,35 +30,53 @@ _SOURCE = [
     "models/batching.py",
     "models/loading.py",
     "models/families.py",
+    "models/parts.py",
     "models/checkpoints.py",
     "dataset/messages.py",
 ]
+_SCORING_SOURCE = ["inference/engine.py", "evaluation", "manifests/labels.py"]
+
+_WITHOUT_EFFECT = {"keep_last", "peak_tflops", "deepspeed"}
+"""Settings that do not decide which adapter comes out; of DeepSpeed's file that is its content."""
 
 
 def _provenance(
-    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames
+    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames | None
 ) -> Provenance:
     return Provenance(
         step="training",
-        code=digest_source(_SOURCE),
+        code=digest_source(_SOURCE if config.training.metric == "loss" else [*_SOURCE, *_SCORING_SOURCE]),
         settings={
-            "training": config.training.model_dump(mode="json"),
-            "dtype": config.model.dtype,
+            "training": config.training.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+            "model": config.model.model_dump(include=HOW_LOADED),
             "seed": config.seed,
             "base": base.name,
             # The adapter's preprocessing record holds both, also where other values would give the same frames and texts.
             "frames": sampling_rule(config.frames),
             **({} if config.augmentation is None else {"augmentation": config.augmentation.model_dump(mode="json")}),
+            **_chosen_by(config),
+            **_cooperation(config.training),
             "prompt": config.dataset.model_dump(include={"system_prompt", "question"}),
         },
-        inputs={"base": base.digest, "dataset": dataset.digest, "frames": frames.digest},
-        parents=(base.artifact, dataset, *frames.artifacts),
+        inputs={"base": base.digest, "dataset": dataset.digest, "frames": frames_digest(frames)},
+        parents=(base.artifact, dataset, *frame_artifacts(frames)),
     )
+
+
+def _chosen_by(config: RunConfig) -> dict[str, object]:
+    """What the score of the validation answers depends on, where the best checkpoint is chosen by it."""
+    if config.training.metric == "loss":
+        return {}
+    return {"scoring": [config.inference.max_new_tokens, config.evaluation.sentence_model]}
+
+
+def _cooperation(training: TrainingSection) -> dict[str, object]:
+    return {} if training.deepspeed is None else {"deepspeed": read_deepspeed_settings(training.deepspeed)}
 
 
 @task(name="training", timeout_seconds=96 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
 def train_adapter(
-    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames
+    place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, frames: StoredFrames | None
 ) -> Artifact:
     """Train the adapter; its facts name the MLflow run that showed its curves, where MLflow answered."""
 
@@ -102,7 +121,7 @@ def _train(
     config: RunConfig,
     base: BaseReference,
     dataset: Artifact,
-    frames: StoredFrames,
+    frames: StoredFrames | None,
     draft: Draft,
     live: "LiveRun",
 ) -> TrainingReply:
@@ -111,14 +130,16 @@ def _train(
         base_name=base.name,
         revision=base.revision,
         dtype=config.model.dtype,
+        quantization=config.model.quantization,
+        attention=config.model.attention,
         dataset=place.path(dataset),
-        frame_store=frames.index_folder(place),
-        frame_shards=tuple(frames.shard_folders(place)),
+        **frame_folders(place, frames),
         frames=config.frames,
         system_prompt=config.dataset.system_prompt,
         question=config.dataset.question,
         training=config.training,
         augmentation=config.augmentation,
+        scoring=_scoring(place, config),
         seed=config.seed,
         checkpoints=draft.work / "checkpoints",
         output=draft.folder,
@@ -137,4 +158,17 @@ def _train(
         threads=config.training.threads,
         timeout_s=96 * HOUR,
         on_event=pass_on,
+    )
+
+
+def _scoring(place: Workplace, config: RunConfig) -> Scoring | None:
+    if config.training.metric == "loss":
+        return None
+    return Scoring(
+        metric=config.training.metric,
+        samples=config.training.metric_samples,
+        batch_size=config.inference.batch_size,
+        max_new_tokens=config.inference.max_new_tokens,
+        sentence_model=config.evaluation.sentence_model,
+        state=place.state,
     )

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import settings
 
 from videoguard.config import FramesSection, LoraSection, TinyModel, TrainingSection
-from videoguard.digests import digest_file
-from videoguard.manifests.sample import Sample, video_paths
+from videoguard.digests import digest_media
+from videoguard.manifests.sample import Sample, media_sources
 
 if TYPE_CHECKING:
     from videoguard.frames.store import FrameStore
@@ -79,9 +79,9 @@ def small_set(tmp_path_factory) -> SmallSet:
     )
     samples = read_manifest(manifest).samples
     rule = FramesSection(count=4, max_side=64, shards=2)
-    paths = video_paths(samples)
-    digests = {video: digest_file(path) for video, path in paths.items()}
-    media = {digests[video]: path for video, path in paths.items()}
+    sources = media_sources(samples)
+    digests = {video: digest_media(source) for video, source in sources.items()}
+    media = {digests[video]: source for video, source in sources.items()}
     how = FrameRule(rule.count, rule.max_side, rule.codec, rule.jpeg_quality)
     parts = assign_shards(sorted(media), rule.shards)
     shards = tuple(folder / f"shard-{part}" for part in parts)
@@ -190,7 +190,8 @@ class Trained:
 @pytest.fixture(scope="session")
 def trained(training_request, tmp_path_factory) -> Trained:
     """An adapter of the tiny base, trained for a few steps on the small set."""
-    from videoguard.training.train import ADAPTER, train
+    from videoguard.training.outcome import ADAPTER
+    from videoguard.training.train import train
 
     folder: Path = tmp_path_factory.mktemp("training")
     events: list[dict[str, Any]] = []

@@ -8,17 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from videoguard.config import FramesSection
 from videoguard.disk import Need, count_lora_parameters, estimate_disk, frame_bytes, require_space, size_in_words
 from videoguard.errors import UserError
 
 
 def qved(videos: int, adapter_parameters: int | None, base_parameters: int = 0) -> list[Need]:
     return estimate_disk(
-        videos=videos,
-        frames=8,
-        max_side=640,
-        codec="jpeg",
-        jpeg_quality=95,
+        FramesSection(count=8, max_side=640),
+        clips=videos,
         rows=12_000,
         adapter_parameters=adapter_parameters,
         base_parameters=base_parameters,
@@ -72,7 +70,7 @@ def test_lora_weights_are_counted_as_peft_makes_them(tmp_path: Path) -> None:
     from videoguard.models.families import family_of
     from videoguard.models.loading import load_model
     from videoguard.models.tiny.building import build_tiny
-    from videoguard.training.train import attach_adapter
+    from videoguard.training.adapters import attach_adapter
 
     build_tiny(TinyModel(layers=1), ["a few words"], 0, tmp_path)
     base = find_base(str(tmp_path))

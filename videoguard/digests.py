@@ -24,6 +24,11 @@ def digest_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def digest_media(source: Path | tuple[Path, ...]) -> str:
+    """Digest of what frames are made of: of a video's bytes, or of images in their order."""
+    return digest_file(source) if isinstance(source, Path) else digest_json([digest_file(image) for image in source])
+
+
 def digest_source(modules: Iterable[str]) -> str:
     """Fingerprint of source: the Python files of folders or modules named relative to the `videoguard` package.
 

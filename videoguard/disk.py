@@ -6,6 +6,7 @@ known beforehand, and it does not land in the state folder.
 """
 
 import json
+import math
 import re
 import shutil
 import struct
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from videoguard.config import FramesSection
 from videoguard.errors import UserError
 
 # Bytes of a pixel are a + b / longest side: scaled down, a picture keeps its edges and loses its flat parts. Means over the
@@ -50,31 +52,20 @@ class Need:
 
 
 def estimate_disk(
-    *,
-    videos: int,
-    frames: int,
-    max_side: int,
-    codec: Literal["jpeg", "png"],
-    jpeg_quality: int,
-    rows: int,
-    adapter_parameters: int | None,
-    base_parameters: int = 0,
+    frames: FramesSection, *, clips: int, rows: int, adapter_parameters: int | None, base_parameters: int = 0
 ) -> list[Need]:
     """What a run writes to its state folder at most, by part; parts that need nothing are left out.
 
     Args:
-        videos: distinct videos whose frames are not stored yet.
-        frames: of each video.
-        max_side: longest side of a stored frame, pixels; taken as the size of every frame, at a shape of 4:3.
-        codec: of a stored frame.
-        jpeg_quality: 1 to 100.
+        frames: how frames are stored; every one is taken as large as it may be.
+        clips: distinct videos and lists of images whose frames are not stored yet.
         rows: samples of the manifest.
         adapter_parameters: weights of the adapter that is trained; None where they are not known, which leaves them out.
-        base_parameters: weights of a base model that is pre-trained here.
+        base_parameters: weights of a base model that is pre-trained here; 0 where they are not known, since it is tiny.
     """
-    frame = frame_bytes(max_side, codec, jpeg_quality)
+    frame = frame_bytes(_longest_side(frames), frames.codec, frames.jpeg_quality)
     needs = [
-        Need("frames", videos * frames * frame, f"{videos:,} videos × {frames} frames × {size_in_words(frame)}"),
+        Need("frames", clips * frames.count * frame, f"{clips:,} videos × {frames.count} frames × {size_in_words(frame)}"),
         Need("rows", rows * _ROW_BYTES, f"{rows:,} samples × {size_in_words(_ROW_BYTES)} in dataset, answers and workbook"),
         _training("base model", base_parameters, copies=1),
         _training("adapter", adapter_parameters or 0, copies=2),
@@ -83,21 +74,31 @@ def estimate_disk(
     return [need for need in needs if need.bytes]
 
 
+def needed_space(needs: Sequence[Need]) -> int:
+    """Bytes of all parts, with a reserve of 10 %, and of 200 MB at least."""
+    needed = sum(need.bytes for need in needs)
+    return needed + max(round(needed * _RESERVE_SHARE), _LEAST_RESERVE_BYTES)
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that are free where a folder is, or will be."""
+    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    return shutil.disk_usage(existing).free
+
+
 def require_space(needs: Sequence[Need], folder: Path) -> None:
-    """Refuse a run that does not fit on the disk of `folder` with a reserve of 10 %, and of 200 MB at least.
+    """Refuse a run that does not fit on the disk of `folder`, with the reserve of `needed_space`.
 
     Raises:
         UserError: with the bytes of every part, the free bytes, and what can be done.
     """
-    needed = sum(need.bytes for need in needs)
-    reserve = max(round(needed * _RESERVE_SHARE), _LEAST_RESERVE_BYTES)
-    existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
-    free = shutil.disk_usage(existing).free
-    if needed + reserve <= free:
+    needed, free = needed_space(needs), free_space(folder)
+    if needed <= free:
         return
+    reserve = needed - sum(need.bytes for need in needs)
     parts = [f"  - {need.part}: {size_in_words(need.bytes)} ({need.how})" for need in needs]
     raise UserError(
-        f"the run needs {size_in_words(needed + reserve)} in {folder}, {size_in_words(free)} are free there\n"
+        f"the run needs {size_in_words(needed)} in {folder}, {size_in_words(free)} are free there\n"
         + "\n".join([*parts, f"  - reserve: {size_in_words(reserve)}"])
         + "\nmake room (`video-guard artifacts gc` lists what can go), take fewer or smaller frames (frames.count, "
         "frames.max_side), or set execution.state to a folder on a larger disk"
@@ -111,7 +112,7 @@ def frame_bytes(max_side: int, codec: Literal["jpeg", "png"], jpeg_quality: int)
     return round(max_side * max_side * FRAME_SHAPE * (flat + edges / max_side) * quality)
 
 
-def count_lora_parameters(model: Path, rank: int, targets: Collection[str] | Literal["all-linear"], excluded: str) -> int:
+def count_lora_parameters(model: Path, rank: int, targets: Collection[str] | str, excluded: str) -> int:
     """Weights of a LoRA adapter on a model folder; reads the headers of its `*.safetensors` and no weights.
 
     Each adapted matrix of `(out, in)` gets `rank · (in + out)` weights (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
@@ -119,17 +120,33 @@ def count_lora_parameters(model: Path, rank: int, targets: Collection[str] | Lit
     Args:
         model: folder with `*.safetensors`.
         rank: of the adapter.
-        targets: last part of the names of the adapted modules, or every linear layer but the output.
+        targets: last part of the names of the adapted modules, a pattern of their whole names, or `all-linear` for every
+            linear layer but the output.
         excluded: pattern of modules that are left alone.
     """
     count = 0
     for name, shape in _weights(model):
         module = name.removesuffix(".weight")
-        last = module.rpartition(".")[2]
-        adapted = last not in {"lm_head", "embed_tokens"} if targets == "all-linear" else last in targets
-        if name.endswith(".weight") and len(shape) == 2 and adapted and not re.fullmatch(excluded, module):
+        adapted = _is_target(module, targets) and not re.fullmatch(excluded, module)
+        if name.endswith(".weight") and len(shape) == 2 and adapted:
             count += rank * sum(shape)
     return count
+
+
+def _is_target(module: str, targets: Collection[str] | str) -> bool:
+    last = module.rpartition(".")[2]
+    if targets == "all-linear":
+        return last not in {"lm_head", "embed_tokens"}
+    return re.fullmatch(targets, module) is not None if isinstance(targets, str) else last in targets
+
+
+def _longest_side(frames: FramesSection) -> int:
+    """Longest side of a frame of the usual shape that has as many pixels as the rule stores at most."""
+    if frames.width is not None and frames.height is not None:
+        return math.ceil(math.sqrt(frames.width * frames.height / FRAME_SHAPE))
+    if frames.max_pixels is not None:
+        return math.ceil(math.sqrt(frames.max_pixels / FRAME_SHAPE))
+    return frames.max_side
 
 
 def size_in_words(size: float) -> str:

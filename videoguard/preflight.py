@@ -1,15 +1,20 @@
 """Looking at everything that the user gave before any expensive step."""
 
+from collections.abc import Sequence
+
 from videoguard.config import RunConfig
 from videoguard.dataset.messages import PromptTemplates
 from videoguard.dataset.requirements import require_fields
+from videoguard.errors import refuse_all
 from videoguard.manifests.reading import read_manifest
-from videoguard.manifests.trainable import keep_trainable
+from videoguard.manifests.sample import Sample
+from videoguard.manifests.trainable import is_text_alone, keep_trainable
 from videoguard.models.base import check_base
+from videoguard.training.launching import check_launch
 
 
 def check_inputs(config: RunConfig) -> None:
-    """Refuse a run whose manifest or base model cannot be used.
+    """Refuse a run whose manifest, base model or launcher cannot be used.
 
     Raises:
         UserError: naming the file or model, and the rule.
@@ -18,6 +23,24 @@ def check_inputs(config: RunConfig) -> None:
         data, rule = config.data, config.dataset
         reading = read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside)
         templates = PromptTemplates(rule.system_prompt, rule.question)
-        require_fields(keep_trainable(reading, data.manifest).samples, rule.group_by, templates)
+        samples = keep_trainable(reading, data.manifest).samples
+        require_fields(samples, rule.group_by, templates)
+        if rule.answer is not None:
+            # With the library of JSON Schema, which no other recipe needs.
+            from videoguard.dataset.cleaning import clean_for
+
+            clean_for(samples, rule.answer)
+        _require_media(config, samples)
+    check_launch(config.training)
     if config.model.base is not None:
         check_base(config.model.base, config.model.revision)
+
+
+def _require_media(config: RunConfig, samples: Sequence[Sample]) -> None:
+    """Refuse sections that look at frames where the data set has none."""
+    if is_text_alone(samples):
+        given = {"quality": config.quality, "augmentation": config.augmentation}
+        refuse_all(
+            f"{config.data.manifest} is text alone",
+            (f"{name} judges or changes frames: leave it out" for name, section in given.items() if section is not None),
+        )

@@ -6,6 +6,7 @@ the record separator carry an event, the reply or a refusal; every other line is
 """
 
 import contextlib
+import fcntl
 import json
 import logging
 import multiprocessing
@@ -14,9 +15,12 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO, TypeVar
 
 from pydantic import BaseModel
 
@@ -30,7 +34,9 @@ Emit = Callable[[Event], None]
 _SEPARATOR = "\x1e"
 _REFUSED = 2
 _UNAVAILABLE = 1
+_EXHAUSTED = 3
 _KEPT_LINES = 40
+_GROUP_END_SECONDS = 20.0
 _log = logging.getLogger(__name__)
 _stopping = threading.Event()
 _running: set["subprocess.Popen[str]"] = set()
@@ -38,6 +44,18 @@ _running: set["subprocess.Popen[str]"] = set()
 
 class ProcessFailedError(Exception):
     """A child process ended without a reply; the message holds its exit status and the end of its output."""
+
+
+class MemoryExhaustedError(Exception):
+    """The work needs more memory than there is; less of it at once may fit."""
+
+
+_FAILURES: Mapping[str, type[Exception]] = {
+    "refused": UserError,
+    "unavailable": UnavailableError,
+    "exhausted": MemoryExhaustedError,
+    "crashed": ProcessFailedError,
+}
 
 
 def call(
@@ -62,12 +80,55 @@ def call(
     Raises:
         UserError: the child refused its input.
         UnavailableError: what the child needs does not answer.
+        MemoryExhaustedError: the child ran out of memory, and could say so.
         ProcessFailedError: the child crashed or was killed, or the user has interrupted the program.
     """
+    with _running_child([sys.executable, "-m", module], module, threads) as child:
+        alarm = threading.Timer(timeout_s, child.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            assert child.stdin is not None
+            # A child that ended before it read the request says why in its output, which is read below.
+            with contextlib.suppress(BrokenPipeError):
+                child.stdin.write(request.model_dump_json() + "\n")
+                child.stdin.flush()
+            return _converse(child, module, reply_type, on_event)
+        finally:
+            alarm.cancel()
+
+
+def call_group(
+    command: Sequence[str], name: str, reply_type: type[Reply], *, threads: int, on_event: Emit | None = None
+) -> Reply:
+    """Run a command that starts processes which `answer`, and return the reply of one of them.
+
+    What the processes write beside it is passed on to this process's output.
+
+    Args:
+        command: a launcher with its arguments. Its processes have their request from a file.
+        name: what failures call it.
+        reply_type: what the handler of `answer` returns.
+        threads: of each process's numeric libraries on a CPU.
+        on_event: called with each event as it comes.
+
+    Raises:
+        UserError, UnavailableError, MemoryExhaustedError, ProcessFailedError: as `call`.
+    """
+    with _running_child(command, name, threads) as child:
+        reply = _converse(child, name, reply_type, on_event, pass_on=sys.stdout)
+        # The launcher removes what it put into the temporary folder once its processes have ended.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(_GROUP_END_SECONDS)
+        return reply
+
+
+@contextlib.contextmanager
+def _running_child(command: Sequence[str], name: str, threads: int) -> Iterator["subprocess.Popen[str]"]:
     if _stopping.is_set():
-        raise ProcessFailedError(f"{module} was not started: the program is interrupted")
-    child = subprocess.Popen(  # noqa: S603  the module name is the program's own
-        [sys.executable, "-m", module],
+        raise ProcessFailedError(f"{name} was not started: the program is interrupted")
+    child = subprocess.Popen(  # noqa: S603  the commands are the program's own
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -76,14 +137,10 @@ def call(
         encoding="utf-8",
         errors="replace",
     )
-    alarm = threading.Timer(timeout_s, child.kill)
-    alarm.daemon = True
-    alarm.start()
     _running.add(child)
     try:
-        return _converse(child, module, request, reply_type, on_event)
+        yield child
     finally:
-        alarm.cancel()
         _running.discard(child)
         if child.poll() is None:
             child.kill()
@@ -106,15 +163,52 @@ def serve(request_type: type[Request], handler: Callable[[Request, Emit], BaseMo
     """Answer the one request on standard input with `handler(request, emit)`; called by the child's main module."""
     request = request_type.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_caller, daemon=True).start()
+    answer(request, handler)
+
+
+def answer(request: Request, handler: Callable[[Request, Emit], BaseModel], *, speaks: bool = True) -> None:
+    """Tell the caller what `handler(request, emit)` comes to.
+
+    Args:
+        request: what is asked.
+        handler: does the work.
+        speaks: whether this process tells events and the reply: of several that do the same work, one does. A failure is
+            told by each, since the first one may end the others.
+    """
+
+    def emit(event: Event) -> None:
+        if speaks:
+            _send("event", event)
+
     try:
-        reply = handler(request, lambda event: _send("event", event))
+        reply = handler(request, emit)
     except UserError as refusal:
         _send("refused", str(refusal))
         sys.exit(_REFUSED)
     except UnavailableError as fault:
         _send("unavailable", str(fault))
         sys.exit(_UNAVAILABLE)
-    _send("reply", reply.model_dump(mode="json"))
+    except MemoryExhaustedError as fault:
+        _send("exhausted", str(fault))
+        sys.exit(_EXHAUSTED)
+    if speaks:
+        _send("reply", reply.model_dump(mode="json"))
+
+
+def tell_crashes() -> None:
+    """Tell the caller of what this process crashes on: a launcher's own account of it is long, and does not say why."""
+    shown = sys.excepthook
+
+    def tell(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+        _send("crashed", "".join(traceback.format_exception(kind, fault, trace)).rstrip())
+        shown(kind, fault, trace)
+
+    sys.excepthook = tell
+
+
+def end_with_holder(lock: Path) -> None:
+    """End this process as soon as the one that holds a file's lock (`flock`) does: the operating system frees it."""
+    threading.Thread(target=_end_when_free, args=(lock,), daemon=True).start()
 
 
 def end_with_parent() -> None:
@@ -126,35 +220,34 @@ def end_with_parent() -> None:
 
 
 def _converse(
-    child: "subprocess.Popen[str]", module: str, request: BaseModel, reply_type: type[Reply], on_event: Emit | None
+    child: "subprocess.Popen[str]",
+    name: str,
+    reply_type: type[Reply],
+    on_event: Emit | None,
+    pass_on: TextIO | None = None,
 ) -> Reply:
-    assert child.stdin is not None
     assert child.stdout is not None
-    # A child that ended before it read the request says why in its output, which is read below.
-    with contextlib.suppress(BrokenPipeError):
-        child.stdin.write(request.model_dump_json() + "\n")
-        child.stdin.flush()
     tail: deque[str] = deque(maxlen=_KEPT_LINES)
     for line in child.stdout:
         if not line.startswith(_SEPARATOR):
             if line.strip():
                 tail.append(line.rstrip())
-                _log.debug("%s: %s", module, line.rstrip())
+                _log.debug("%s: %s", name, line.rstrip())
+                if pass_on is not None:
+                    pass_on.write(line)
             continue
         kind, content = json.loads(line[1:])
         if kind == "reply":
             return reply_type.model_validate(content)
-        if kind == "refused":
-            raise UserError(content)
-        if kind == "unavailable":
-            raise UnavailableError(content)
+        if kind in _FAILURES:
+            raise _FAILURES[kind](content)
         if on_event is not None:
             on_event(content)
-    raise ProcessFailedError(f"{module} {_ending(child.wait())}\n" + "\n".join(tail))
+    raise ProcessFailedError(f"{name} {_ending(child.wait())}\n" + "\n".join(tail))
 
 
 def _send(kind: str, content: object) -> None:
-    # The leading line feed ends whatever a library left unfinished on the line.
+    # The leading line feed ends whatever a library left unfinished on the line; one write, since processes may share a pipe.
     sys.stdout.write(f"\n{_SEPARATOR}{json.dumps([kind, content])}\n")
     sys.stdout.flush()
 
@@ -162,6 +255,12 @@ def _send(kind: str, content: object) -> None:
 def _end_with_caller() -> None:
     """Wait until the parent's end of standard input closes, then end at once: nobody waits for the result."""
     sys.stdin.read()
+    os._exit(1)
+
+
+def _end_when_free(lock: Path) -> None:
+    with lock.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
     os._exit(1)
 
 

@@ -73,7 +73,11 @@ class RunSummary(BaseModel):
     scores: dict[str, dict[str, MetricSummary]]
     """By model (`base`, `fine_tuned`), then by metric."""
     quarantine: dict[str, str]
-    """Reason by video that was left out."""
+    """Reason by video or list of images that was left out."""
+    dropped: dict[str, int] = {}
+    """Rows that are left out because their wanted answer breaks the JSON Schema, by the rule that it breaks."""
+    repaired: dict[str, int] = {}
+    """Wanted answers that were brought to the JSON Schema, by the rule that did it."""
     left_out: int = 0
     """Videos that the recipe's rules of quality leave out."""
     problems: list[str]
@@ -86,4 +90,4 @@ class RunSummary(BaseModel):
     @property
     def complete(self) -> bool:
         """Whether nothing failed and nothing was left out."""
-        return not (self.quarantine or self.problems or self.failed_rows)
+        return not (self.quarantine or self.dropped or self.problems or self.failed_rows)

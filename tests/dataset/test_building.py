@@ -198,3 +198,33 @@ def test_a_prompt_that_names_no_field_is_refused(samples, tmp_path):
     with pytest.raises(UserError, match=r"no value for {subject} in 40 of 40 samples"):
         build(tmp_path / "set", samples, question="{subject}?")
     assert not (tmp_path / "set").exists()
+
+
+def text(question: str, answer: str = "yes", id_: str | None = None) -> Sample:
+    return Sample(id=id_ or question, root=Path(), question=question, answer=answer)
+
+
+def test_rows_of_text_show_nothing(tmp_path):
+    assert build(tmp_path / "set", [text(f"question {number}") for number in range(20)])["train"] > 0
+    for row in (row for split in rows(tmp_path / "set").values() for row in split):
+        assert row["video"] is None
+        assert messages_of(row) == conversation(row["question"], "yes", shows=False)
+        assert [part["type"] for message in messages_of(row) for part in message["content"]] == ["text", "text"]
+
+
+def test_the_same_question_stands_in_one_split(tmp_path):
+    samples = [text(f"question {number}", answer, f"{number}{answer}") for number in range(30) for answer in ("yes", "no")]
+    build(tmp_path / "set", samples)
+    asked = {split: {row["question"] for row in members} for split, members in rows(tmp_path / "set").items()}
+    assert sum(map(len, asked.values())) == len(set().union(*asked.values())) == 30
+
+
+def test_images_are_one_clip_by_their_content(tmp_path):
+    shown = [Sample(id=f"{n}", root=Path(), question="?", answer="a", images=(f"{n}/1.jpg", f"{n}/2.jpg")) for n in range(4)]
+    # The first two show the same pictures under other names.
+    media = {str(sample.clip): str(max(1, number)) * 64 for number, sample in enumerate(shown)}
+    build(tmp_path / "set", shown, media)
+    found = [row for members in rows(tmp_path / "set").values() for row in members]
+    assert {row["video"] for row in found} == set(media)
+    groups = {row["id"]: row["group"] for row in found}
+    assert groups["0"] == groups["1"] != groups["2"]

@@ -38,7 +38,7 @@ def test_each_video_is_digested_once_by_name_and_a_missing_one_is_told(media):
         "gone.mp4": None,
     }
     assert listing.problems == ["row 4, video: is missing"]
-    assert listing.paths == {name: media / name for name in ("a/a.mp4", "b.mp4", "gone.mp4")}
+    assert listing.sources == {name: media / name for name in ("a/a.mp4", "b.mp4", "gone.mp4")}
 
 
 def test_a_listing_is_read_as_it_was_written_also_in_another_place(media, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from videoguard.errors import UserError
 from videoguard.manifests.reading import read_manifest
-from videoguard.manifests.trainable import keep_trainable
+from videoguard.manifests.trainable import is_text_alone, keep_trainable
 
 
 def test_rows_without_video_or_answer_become_problems(tmp_path):
@@ -21,30 +21,40 @@ def test_rows_without_video_or_answer_become_problems(tmp_path):
     path = tmp_path / "list.json"
     path.write_text(json.dumps(rows))
     kept = keep_trainable(read_manifest(path), path)
-    assert [sample.video for sample in kept.samples] == ["a.mp4"]
-    assert kept.rows == [1]
-    ends = ": the flow learns from videos with wanted answers"
+    assert [sample.media for sample in kept.samples] == [("a.mp4",), ("i.jpg",)]
+    assert kept.rows == [1, 4]
+    ends = ": the flow learns from videos, images or text alone, with wanted answers"
     assert [str(problem) for problem in kept.problems] == [
         f"row 0, row: has no wanted answer{ends}",
-        f"row 2, row: shows no video{ends}",
+        f"row 2, row: shows nothing, and other rows do{ends}",
         "row 3, question: is empty: it must say something",
         "row 3, answer: is missing: it must be a text",
-        f"row 4, row: shows images, which are not read as frames yet{ends}",
     ]
 
 
-def test_a_manifest_of_images_is_refused_with_the_number_of_its_rows(shared):
-    path: Path = shared / "data/manifests/messages_images.json"
+def test_a_manifest_without_answers_is_refused_with_the_number_of_its_rows(tmp_path):
+    path = tmp_path / "live.json"
+    path.write_text(json.dumps([{"path": f"{name}.mp4", "label": "safe", "segments": []} for name in "ab"]))
     with pytest.raises(UserError) as refused:
-        keep_trainable(read_manifest(path, shared / "data"), path)
+        keep_trainable(read_manifest(path), path)
     assert str(refused.value) == (
-        f"manifest {path} (messages) has no row to learn from (6 rows: shows images, which are not read as frames yet): "
-        "the flow train-eval learns from videos with wanted answers"
+        f"manifest {path} (guard_live) has no row to learn from (2 rows: has no wanted answer): "
+        "the flow learns from videos, images or text alone, with wanted answers"
     )
 
 
-@pytest.mark.parametrize("file", ["conversations.json", "messages_video.json", "guard_clips.jsonl", "qved_manifest.json"])
-def test_video_formats_are_kept_whole(shared, file):
+def test_text_alone_is_a_data_set_of_its_own(shared):
+    path: Path = shared / "data/timeline/sft_data.jsonl"
+    reading = read_manifest(path)
+    assert keep_trainable(reading, path) == reading
+    assert is_text_alone(reading.samples)
+
+
+@pytest.mark.parametrize(
+    "file", ["conversations.json", "messages_video.json", "guard_clips.jsonl", "qved_manifest.json", "messages_images.json"]
+)
+def test_videos_and_images_are_kept_whole(shared, file):
     path = shared / "data/manifests" / file
     reading = read_manifest(path, shared / "data")
     assert keep_trainable(reading, path) == reading
+    assert not is_text_alone(reading.samples)

@@ -8,7 +8,7 @@ import pytest
 from videoguard.config import Band
 from videoguard.evaluation.scores import Evaluation, MetricSummary, RowScores
 from videoguard.inference.rows import AnswerRow
-from videoguard.report.content import ModelResult, QuarantinedVideo, ReportContent, RunFacts
+from videoguard.report.content import ModelResult, Quarantined, ReportContent, RunFacts
 
 BANDS = {
     "bert_similarity": Band(green=0.7, yellow=0.4),
@@ -97,7 +97,7 @@ def content(**changes):
         "created": datetime(2026, 10, 17, 2, 41, tzinfo=UTC),
         "models": [base_model(), tuned_model()],
         "bands": BANDS,
-        "quarantine": [QuarantinedVideo(video="broken/cut.mp4", reason="no frame could be decoded")],
+        "quarantine": [Quarantined(video="broken/cut.mp4", reason="no frame could be decoded")],
         "row_problems": ["row 7, video: is missing"],
         "facts": RunFacts(sections={"What was run": {"Recipe": "qved", "MLflow page": "http://127.0.0.1:5000/#/runs/1"}}),
     }

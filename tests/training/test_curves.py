@@ -10,6 +10,7 @@ from videoguard.training.curves import draw_curves
         ([], None),
         ([{"step": 1, "train_loss": 2.0, "learning_rate": 0.1}], None),
         ([{"step": 1, "train_loss": 2.0}, {"step": 1, "validation_loss": 2.5}, {"step": 2, "validation_loss": 2.1}], 2),
+        ([{"step": 1, "validation_loss": 2.0}, {"step": 1, "validation_rouge_l": 0.3}], 1),
     ],
 )
 def test_any_log_can_be_drawn(points, best_step, tmp_path, recwarn):

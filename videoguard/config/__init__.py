@@ -9,7 +9,7 @@ from pydantic import Field
 
 from videoguard.config.augmentation import AugmentationSection
 from videoguard.config.data import DataSection, SyntheticVideos
-from videoguard.config.dataset import DatasetSection
+from videoguard.config.dataset import AnswerSection, DatasetSection
 from videoguard.config.evaluation import EvaluationSection, MetricName
 from videoguard.config.frames import FrameLimits, FramesSection
 from videoguard.config.inference import InferenceSection
@@ -21,6 +21,7 @@ from videoguard.config.section import Section
 from videoguard.config.training import LoraSection, TrainingSection
 
 __all__ = [
+    "AnswerSection",
     "AugmentationSection",
     "Band",
     "DataSection",

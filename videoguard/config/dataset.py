@@ -1,8 +1,20 @@
 """Who learns from what, and what the model is asked."""
 
-from pydantic import model_validator
+from pathlib import Path
+
+from pydantic import JsonValue, model_validator
 
 from videoguard.config.section import Fraction, Section
+
+
+class AnswerSection(Section):
+    """Wanted answers that are JSON, and what they must look like."""
+
+    json_schema: Path | dict[str, JsonValue]
+    """A JSON Schema (https://json-schema.org), or the path of a file with one; `json_validity` is measured by it too."""
+    clean: bool = True
+    """Bring wanted answers that break the schema to it where a rule of docs/data.md can, and leave the others out, each
+    with its reason. False refuses a manifest with such answers."""
 
 
 class DatasetSection(Section):
@@ -20,6 +32,8 @@ class DatasetSection(Section):
     system_prompt: str | None = None
     """System message put before every conversation in place of the manifest's own. `{label}`, `{question}`, `{system}`,
     `{video}` and `{any field of the manifest}` are filled in; `{{label}}` stands for `{label}`."""
+    answer: AnswerSection | None = None
+    """Absent, wanted answers are taken as they are."""
     question: str | None = None
     """Question asked of every video in place of the manifest's own; filled in likewise."""
 

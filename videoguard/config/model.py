@@ -61,6 +61,11 @@ class ModelSection(Section):
     """Build a tiny model instead of loading one."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Number format of the weights in training and inference."""
+    quantization: Literal["none", "4bit", "8bit"] = "none"
+    """Hold the frozen weights of the language model in 4 bits (nf4, Dettmers et al. 2023, https://arxiv.org/abs/2305.14314)
+    or 8 (Dettmers et al. 2022, https://arxiv.org/abs/2208.07339), by bitsandbytes; `dtype` is what is computed in."""
+    attention: Literal["auto", "sdpa", "flash_attention_2", "eager"] = "auto"
+    """How attention is computed; `auto` is flash attention where it is installed and can run, else PyTorch's own."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "ModelSection":

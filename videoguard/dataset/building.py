@@ -5,13 +5,14 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict, Features, List, Value, disable_progress_bars, load_from_disk
 
-from videoguard.dataset.grouping import BY_VIDEO, Group, group_samples
+from videoguard.dataset.grouping import BY_VIDEO, Group, content_of, group_samples
 from videoguard.dataset.messages import Message, PromptTemplates, conversation, prompt_values
 from videoguard.dataset.requirements import require_fields
 from videoguard.dataset.splits import SPLITS, Split, assign_splits, given_splits
 from videoguard.errors import UserError
 from videoguard.manifests.labels import label_of
 from videoguard.manifests.sample import Sample
+from videoguard.manifests.trainable import is_text_alone
 
 _PART = {"type": Value("string"), "text": Value("string")}
 _FEATURES = Features(
@@ -43,8 +44,8 @@ def build_dataset(
     """Write the rows of every split to `folder`, return their numbers by split.
 
     Args:
-        samples: the manifest's samples, with wanted answers; those whose video has no digest (quarantined) are left out.
-        media_digests: content digest by video name.
+        samples: the manifest's samples, with wanted answers; those whose media have no digest (quarantined) are left out.
+        media_digests: content digest by name of the clip.
         validation: share of the groups that choose the best adapter.
         test: share of the groups that are held out.
         seed: of the assignment to splits.
@@ -58,7 +59,7 @@ def build_dataset(
         UserError: samples lack a field that splits or prompts need, the given splits overlap, or one of train and test is
             left without rows.
     """
-    kept = [sample for sample in samples if sample.video in media_digests]
+    kept = [sample for sample in samples if content_of(sample, media_digests) is not None]
     templates = PromptTemplates(system_prompt, question)
     require_fields(kept, group_by, templates)
     groups = group_samples(kept, media_digests, group_by)
@@ -70,7 +71,8 @@ def build_dataset(
         rows[splits[group]].append(_row(sample, group, templates))
     for split in ("train", "test"):
         if not rows[split]:
-            grouped = "videos" if group_by == BY_VIDEO else f"values of {group_by}"
+            shown = "questions" if is_text_alone(kept) else "videos"
+            grouped = shown if group_by == BY_VIDEO else f"values of {group_by}"
             raise UserError(
                 f"split {split} is empty: {len(kept)} usable samples of {len(groups)} distinct {grouped} are too few for "
                 f"dataset.validation={validation} and dataset.test={test}"
@@ -120,10 +122,12 @@ def _row(sample: Sample, group: str, templates: PromptTemplates) -> dict[str, ob
     prompt = templates.fill(prompt_values(sample))
     return {
         "id": sample.id,
-        "video": sample.video,
+        "video": sample.clip,
         "group": group,
         "label": label_of(sample),
         "question": prompt.question,
         "answer": sample.answer,
-        "messages": conversation(prompt.question, sample.answer, prompt.system, sample.history),
+        "messages": conversation(
+            prompt.question, sample.answer, prompt.system, sample.history, shows=sample.clip is not None
+        ),
     }

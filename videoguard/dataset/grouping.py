@@ -10,6 +10,7 @@ from videoguard.manifests.labels import label_of
 from videoguard.manifests.sample import Sample
 
 BY_VIDEO = "video"
+"""Group by content: that of the video or images, or of the text where nothing is shown."""
 _NAMED = 3
 
 
@@ -30,6 +31,14 @@ class Group:
         return min(labels, key=lambda label: (-labels[label], label), default=None)
 
 
+def content_of(sample: Sample, media_digests: Mapping[str, str]) -> str | None:
+    """Digest of what a sample shows, or of what it asks where it shows nothing; None where its media have no digest."""
+    if sample.clip is not None:
+        return media_digests.get(sample.clip)
+    said = [[exchange.question, exchange.answer] for exchange in sample.history]
+    return digest_json([sample.system, said, sample.question])
+
+
 def group_samples(samples: Sequence[Sample], media_digests: Mapping[str, str], group_by: str) -> list[Group]:
     """The groups of samples, in the order of their first ones.
 
@@ -37,22 +46,23 @@ def group_samples(samples: Sequence[Sample], media_digests: Mapping[str, str], g
     two values share a video, they are one group together, since a split between them would leak it.
 
     Args:
-        samples: all with a video that has a digest.
-        media_digests: content digest by video name.
+        samples: all with a `content_of` their own.
+        media_digests: content digest by name of the clip.
         group_by: `video`, or the name of a field.
 
     Raises:
         UserError: samples lack the field.
     """
-    digests = [media_digests[sample.video] for sample in samples if sample.video is not None]
+    found = [content_of(sample, media_digests) for sample in samples]
+    contents = [content for content in found if content is not None]
     if group_by == BY_VIDEO:
         by_digest: dict[str, list[Sample]] = defaultdict(list)
-        for sample, digest in zip(samples, digests, strict=True):
+        for sample, digest in zip(samples, contents, strict=True):
             by_digest[digest].append(sample)
-        return [Group(digest, "one source video", tuple(members)) for digest, members in by_digest.items()]
+        return [Group(digest, _describe_content(members[0]), tuple(members)) for digest, members in by_digest.items()]
     require_field(samples, group_by)
     values = [str(sample.fields[group_by]) for sample in samples]
-    joined = _join(values, digests)
+    joined = _join(values, contents)
     by_values: dict[tuple[str, ...], list[Sample]] = defaultdict(list)
     for sample, value in zip(samples, values, strict=True):
         by_values[joined[value]].append(sample)
@@ -90,6 +100,10 @@ def _join(values: Sequence[str], digests: Sequence[str]) -> dict[str, tuple[str,
     for value in parent:
         members[root(value)].add(value)
     return {value: tuple(sorted(members[root(value)])) for value in parent}
+
+
+def _describe_content(sample: Sample) -> str:
+    return "one question" if sample.clip is None else "one source video"
 
 
 def _describe(group_by: str, values: Sequence[str]) -> str:

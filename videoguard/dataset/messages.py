@@ -73,11 +73,17 @@ def prompt_values(sample: Sample) -> dict[str, Scalar]:
 
 
 def conversation(
-    question: str, answer: str | None = None, system_prompt: str | None = None, history: Sequence[Exchange] = ()
+    question: str,
+    answer: str | None = None,
+    system_prompt: str | None = None,
+    history: Sequence[Exchange] = (),
+    *,
+    shows: bool = True,
 ) -> list[Message]:
     """A question about one video, with its answer where it is given.
 
-    Before it stand the system prompt, where there is one, and earlier exchanges; the video is shown with the first question.
+    Before it stand the system prompt, where there is one, and earlier exchanges; the video is shown with the first question,
+    unless the conversation `shows` nothing.
     """
     messages: list[Message] = []
     if system_prompt is not None:
@@ -87,8 +93,9 @@ def conversation(
     messages.append(_say("user", question))
     if answer is not None:
         messages.append(_say("assistant", answer))
-    first = next(message for message in messages if message["role"] == "user")
-    first["content"].insert(0, {"type": "video"})
+    if shows:
+        first = next(message for message in messages if message["role"] == "user")
+        first["content"].insert(0, {"type": "video"})
     return messages
 
 

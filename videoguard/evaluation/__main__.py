@@ -1,5 +1,6 @@
 """The evaluation process."""
 
+from videoguard.dataset.answer_schema import load_answer_schema
 from videoguard.evaluation.evaluate_rows import evaluate_rows
 from videoguard.evaluation.request import EvaluationReply, EvaluationRequest
 from videoguard.evaluation.scores import write_evaluation
@@ -15,6 +16,7 @@ def evaluate(request: EvaluationRequest, emit: Emit) -> EvaluationReply:
         sentence_model=request.sentence_model,
         state=request.state,
         seed=request.seed,
+        answer_schema=None if request.answer_schema is None else load_answer_schema(request.answer_schema),
     )
     write_evaluation(evaluation, request.output)
     return EvaluationReply(means={metric: summary.mean for metric, summary in evaluation.summary.items()})

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from videoguard.dataset.answer_schema import AnswerSchema
 from videoguard.evaluation.metrics.building import RowMetric, build_metric
 from videoguard.evaluation.metrics.row_scoring import RowResults
 from videoguard.evaluation.resources import MissingResourceError
@@ -21,6 +22,7 @@ def evaluate_rows(
     sentence_model: str,
     state: Path,
     seed: int = 0,
+    answer_schema: AnswerSchema | None = None,
 ) -> Evaluation:
     """Score every row by every metric, and summarise each metric over all rows and over the rows of each label.
 
@@ -33,6 +35,7 @@ def evaluate_rows(
         sentence_model: folder or hub name of the encoder of `bert_similarity`.
         state: state folder, where WordNet is.
         seed: of the bootstrap intervals.
+        answer_schema: what `json_validity` asks of an answer beside being JSON.
 
     Raises:
         UserError: a metric is not known.
@@ -43,7 +46,9 @@ def evaluate_rows(
     with tempfile.TemporaryDirectory(prefix="video-guard-metrics-") as cache_dir:
         for name in names:
             try:
-                metric = build_metric(name, sentence_model=sentence_model, state=state, cache_dir=cache_dir)
+                metric = build_metric(
+                    name, sentence_model=sentence_model, state=state, cache_dir=cache_dir, answer_schema=answer_schema
+                )
             except MissingResourceError as missing:
                 results[name] = _unscored(failures, str(missing))
             else:

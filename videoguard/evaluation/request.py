@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from videoguard.evaluation.resources import MissingResourceError
 from videoguard.evaluation.sentence_model import locate_sentence_model, weights_size
@@ -20,6 +20,8 @@ class EvaluationRequest(BaseModel):
     sentence_model: str
     seed: int
     """Of the bootstrap."""
+    answer_schema: dict[str, JsonValue] | None = None
+    """JSON Schema that `json_validity` measures by; None asks for JSON alone."""
     state: Path
     output: Path
     """Folder that gets `evaluation.json`."""

@@ -91,6 +91,20 @@ def decode_video(path: Path, rule: FrameRule) -> DecodedVideo:
     )
 
 
+@contextmanager
+def open_video(path: Path) -> Iterator[tuple["InputContainer", "VideoStream"]]:
+    """A video file and its video stream; within the block a fault of the file becomes a `DecodeError`.
+
+    Raises:
+        DecodeError: the file is missing, empty, not a video or damaged, or holds no video stream.
+    """
+    _check_file(path)
+    with _open(path) as container:
+        stream = _video_stream(container)
+        with _decode_errors(0):
+            yield container, stream
+
+
 @dataclass(frozen=True)
 class _Times:
     starts: npt.NDArray[np.float64]

@@ -13,12 +13,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from videoguard.digests import digest_file
+from videoguard.digests import digest_media
 from videoguard.errors import UserError
 from videoguard.frames.pool import decoding_pool
 from videoguard.frames.process import ReadVideo
 from videoguard.frames.rule import MEMORY_MB, FrameRule
 from videoguard.frames.workers import EncodedVideo, read_video
+from videoguard.manifests.sample import MediaSource, files_of
 
 FRAMES = "frames.parquet"
 QUARANTINE = "quarantine.parquet"
@@ -68,7 +69,7 @@ def assign_shards(digests: Iterable[str], shards: int) -> dict[int, list[str]]:
 
 
 def extract_shard(
-    media: Mapping[str, Path],
+    media: Mapping[str, MediaSource],
     rule: FrameRule,
     folder: Path,
     *,
@@ -85,25 +86,25 @@ def extract_shard(
     Threads that extract at the same time share the processes and take turns.
 
     Args:
-        media: a file of each content, by the SHA-256 of its bytes.
+        media: a video or list of images of each content, by its digest (`videoguard.digests.digest_media`).
         rule: which frames are taken, and how they are stored.
         folder: existing folder.
         workers: decoding processes.
         timeout_s: longest time for one video, seconds.
         memory_mb: most memory that decoding one video may take, MiB.
         on_progress: called with the number of contents done and to do.
-        read: decodes and encodes one file in a worker process; importable there.
+        read: decodes and encodes one video in a worker process; importable there.
 
     Raises:
         UserError: a file that cannot be decoded is no longer the one that the digest was taken of.
         OSError: a file that cannot be decoded cannot even be read any more.
     """
     digests = sorted(media)
-    paths = [media[digest] for digest in digests]
+    sources = [media[digest] for digest in digests]
     with (
         decoding_pool(workers) as pool,
         _one_shard,
-        closing(pool.read(paths, rule, timeout_s=timeout_s, memory_mb=memory_mb, read=read)) as outcomes,
+        closing(pool.read(sources, rule, timeout_s=timeout_s, memory_mb=memory_mb, read=read)) as outcomes,
         closing(_ShardWriter(folder)) as shard,
     ):
         for done, (digest, outcome) in enumerate(zip(digests, outcomes, strict=True), start=1):
@@ -117,10 +118,12 @@ def extract_shard(
     return shard.counts()
 
 
-def _require_same(path: Path, digest: str) -> None:
+def _require_same(source: MediaSource, digest: str) -> None:
     """A failure is held against a content only where the file still is that content."""
-    if digest_file(path) != digest:
-        raise UserError(f"{path} has changed since the manifest was read; run again when its files are complete")
+    if digest_media(source) != digest:
+        raise UserError(
+            f"{files_of(source)[0]} has changed since the manifest was read; run again when its files are complete"
+        )
 
 
 @dataclass

@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 
 from videoguard.frames.process import DecodingProcess, Job, MishapError, Outcome, ReadVideo
 from videoguard.frames.rule import MEMORY_MB, FrameRule
 from videoguard.frames.workers import read_video
+from videoguard.manifests.sample import MediaSource
 
 # A batch takes about this long, seconds: to hand it over costs nothing beside that, and to repeat it not much.
 _BATCH_S = 0.1
@@ -38,33 +38,33 @@ class DecodingPool:
 
     def read(
         self,
-        paths: Sequence[Path],
+        sources: Sequence[MediaSource],
         rule: FrameRule,
         *,
         timeout_s: float,
         memory_mb: int = MEMORY_MB,
         read: ReadVideo = read_video,
     ) -> Generator[Outcome, None, None]:
-        """Frames of each video, or the reason why it has none, in the order of `paths`.
+        """Frames of each video, or the reason why it has none, in the order of `sources`.
 
         A crash or a time-out may be the machine's fault and not the video's: such a video is tried once more. One thread
         at a time may read. What is under way ends where the iterator is closed early.
 
         Args:
-            paths: video files.
+            sources: video files, and lists of images.
             rule: which frames are taken.
             timeout_s: longest time for one video, seconds.
             memory_mb: most memory for one video, MiB.
-            read: decodes and encodes one file in a process; importable there.
+            read: decodes and encodes one video in a process; importable there.
 
         Raises:
             RuntimeError: a fault of the program in a process, or processes that do not start.
         """
-        waiting = deque(Job(number, path, rule, read) for number, path in enumerate(paths))
+        waiting = deque(Job(number, source, rule, read) for number, source in enumerate(sources))
         outcomes: dict[int, Outcome] = {}
         told = 0
         try:
-            while told < len(paths):
+            while told < len(sources):
                 ahead = _BATCHES_AHEAD_PER_WORKER * self.workers * self._batch
                 self._hand_out(waiting, told + ahead, timeout_s, memory_mb)
                 outcomes.update(self._collect(waiting))

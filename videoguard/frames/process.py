@@ -19,8 +19,10 @@ from pathlib import Path
 from time import monotonic
 
 from videoguard.frames.decoding import DecodeError
+from videoguard.frames.images import read_images
 from videoguard.frames.rule import FrameRule
 from videoguard.frames.workers import OUT_OF_MEMORY, EncodedVideo
+from videoguard.manifests.sample import MediaSource
 
 _START_S = 120.0
 _EXIT_S = 5.0
@@ -37,10 +39,10 @@ class MishapError(Exception):
 
 @dataclass
 class Job:
-    """One video to read, and how attempts at it have ended."""
+    """One video, or list of images, to read, and how attempts at it have ended."""
 
     number: int
-    path: Path
+    source: MediaSource
     rule: FrameRule
     read: ReadVideo
     mishaps: list[str] = field(default_factory=list)
@@ -81,7 +83,7 @@ class DecodingProcess:
         self.batches.append(batch)
         if self._started and len(self.batches) == 1:
             self._wind_clock()
-        order = (batch[0].read, batch[0].rule, [str(job.path) for job in batch], memory_mb)
+        order = (batch[0].read, batch[0].rule, [job.source for job in batch], memory_mb)
         # Where the process has ended, `receive` tells how.
         with suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send_bytes(pickle.dumps(order))
@@ -106,7 +108,7 @@ class DecodingProcess:
         batch = self.batches.popleft()
         for job, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, _Fault):
-                raise RuntimeError(f"{job.path}: the decoding process failed\n{outcome.traceback}")
+                raise RuntimeError(f"{job.source}: the decoding process failed\n{outcome.traceback}")
         return Answer([(job.number, outcome) for job, outcome in zip(batch, outcomes, strict=True)], seconds)
 
     def check_time(self) -> None:
@@ -150,16 +152,16 @@ def _serve(connection: Connection) -> None:
         connection.send_bytes(pickle.dumps("started"))
         while True:
             order = connection.recv_bytes()
-            read, rule, paths, memory_mb = pickle.loads(order)  # noqa: S301  # from the program that started this one
+            read, rule, sources, memory_mb = pickle.loads(order)  # noqa: S301  # from the program that started this one
             _limit_memory(idle_bytes + memory_mb * _MB)
             began = monotonic()
-            outcomes = [_read(read, Path(path), rule) for path in paths]
+            outcomes = [_read(read, source, rule) for source in sources]
             connection.send_bytes(pickle.dumps((outcomes, monotonic() - began)))
 
 
-def _read(read: ReadVideo, path: Path, rule: FrameRule) -> Outcome | _Fault:
+def _read(read: ReadVideo, source: MediaSource, rule: FrameRule) -> Outcome | _Fault:
     try:
-        return read(path, rule)
+        return read(source, rule) if isinstance(source, Path) else read_images(source, rule)
     except DecodeError as error:
         return error.reason
     except MemoryError:

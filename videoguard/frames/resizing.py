@@ -19,17 +19,20 @@ def resize_frame(frame: Frame, rule: FrameRule) -> Frame:
     sides are reached and cuts off what is over on either side alike. `exact` stretches.
     """
     height, width = frame.shape[:2]
+    size = stored_size(width, height, rule)
     if rule.resize == "cover":
-        cut = ImageOps.fit(Image.fromarray(frame), _asked(rule), method=_FILTER, centering=(0.5, 0.5))
-        return np.asarray(cut)
-    if rule.resize == "exact":
-        size = _asked(rule)
-    elif rule.resize == "pixels":
-        assert rule.max_pixels is not None
-        size = size_of_area(width, height, rule.max_pixels)
-    else:
-        size = fitted_size(width, height, rule.max_side)
+        return np.asarray(ImageOps.fit(Image.fromarray(frame), size, method=_FILTER, centering=(0.5, 0.5)))
     return frame if size == (width, height) else np.asarray(Image.fromarray(frame).resize(size, _FILTER))
+
+
+def stored_size(width: int, height: int, rule: FrameRule) -> tuple[int, int]:
+    """Width and height, pixels, that `rule` stores a frame of this size in."""
+    if rule.resize in {"cover", "exact"}:
+        return _asked(rule)
+    if rule.resize == "pixels":
+        assert rule.max_pixels is not None
+        return size_of_area(width, height, rule.max_pixels)
+    return fitted_size(width, height, rule.max_side)
 
 
 def fitted_size(width: int, height: int, max_side: int) -> tuple[int, int]:

@@ -66,6 +66,7 @@ class FrameStore:
         if len(self.shard_folders) < needed:
             raise ValueError(f"{index_folder} needs {needed} shards, and {len(self.shard_folders)} are given")
         self._shards: dict[int, _Shard] = {}
+        self._shapes: dict[int, dict[str, tuple[int, int, int]]] = {}
         self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
 
     def videos(self) -> list[str]:
@@ -95,6 +96,17 @@ class FrameStore:
         """Width and height of the video itself, pixels."""
         row = self._row(video)
         return row["source_width"][0].as_py(), row["source_height"][0].as_py()
+
+    def shape(self, video: str) -> tuple[int, int, int]:
+        """Frames of a video, their height and their width, pixels; reads no picture."""
+        digest = self.digest_of(video)
+        number = self._shard_of[digest]
+        if number not in self._shapes:
+            columns = ["media_digest", "timestamps_s", "height", "width"]
+            table = self._shard(number).file.read(columns=columns, use_threads=False).to_pydict()
+            sizes = zip(map(len, table["timestamps_s"]), table["height"], table["width"], strict=True)
+            self._shapes[number] = dict(zip(table["media_digest"], sizes, strict=True))
+        return self._shapes[number][digest]
 
     def quarantine(self) -> list[tuple[str, str]]:
         """Name and reason of each video that has no frames, sorted by name."""

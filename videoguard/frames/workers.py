@@ -48,7 +48,7 @@ def read_video(path: Path, rule: FrameRule) -> EncodedVideo:
 def _encode_video(video: DecodedVideo, rule: FrameRule) -> EncodedVideo:
     _, height, width, _ = video.frames.shape
     return EncodedVideo(
-        frames=[_encode(frame, rule) for frame in video.frames],
+        frames=[encode_frame(frame, rule) for frame in video.frames],
         timestamps_s=video.timestamps_s.tolist(),
         width=width,
         height=height,
@@ -60,7 +60,8 @@ def _encode_video(video: DecodedVideo, rule: FrameRule) -> EncodedVideo:
     )
 
 
-def _encode(frame: npt.NDArray[np.uint8], rule: FrameRule) -> bytes:
+def encode_frame(frame: npt.NDArray[np.uint8], rule: FrameRule) -> bytes:
+    """A frame `(height, width, 3) uint8 RGB` as the file that is stored."""
     image, file = Image.fromarray(frame), io.BytesIO()
     if rule.codec == "png":
         image.save(file, "PNG", compress_level=3)

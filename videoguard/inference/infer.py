@@ -58,7 +58,7 @@ def infer(request: InferenceRequest, emit: Emit) -> InferenceReply:
 
 
 def in_shard(group: str, shard: int, shards: int) -> bool:
-    """Whether the rows of a group (SHA-256 of the video's file, hexadecimal) belong to a shard."""
+    """Whether the rows of a group (SHA-256 of its content, hexadecimal) belong to a shard."""
     return int(group[:8], 16) % shards == shard
 
 
@@ -77,7 +77,8 @@ class _Answerer:
 
     engine: Engine
     preprocessor: Preprocessor
-    frames: FrameStore
+    frames: FrameStore | None
+    """None where the dataset is text alone."""
     max_new_tokens: int
 
     def answer(self, batch: Sequence[Row]) -> list[AnswerRow]:
@@ -93,6 +94,9 @@ class _Answerer:
         ]
 
     def _prompt_or_reason(self, row: Row) -> Example | str:
+        if row["video"] is None:
+            return self.preprocessor.prompt(messages_of(row)[:-1], None)
+        assert self.frames is not None
         try:
             shown = TimedFrames(self.frames.frames(row["video"]), self.frames.timestamps(row["video"]))
         except KeyError as no_frames:
@@ -112,11 +116,13 @@ def _load(request: InferenceRequest) -> _Answerer:
             base_name=request.base_name,
             system_prompt=request.system_prompt,
             question=request.question,
+            text_only=request.frame_store is None,
         )
         read_record(adapter).require_same(asked, adapter)
-    model = load_model(base, request.dtype) if adapter is None else load_adapted(base, request.dtype, adapter)
+    how = {"quantization": request.quantization, "attention": request.attention}
+    model = load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
     preprocessor = Preprocessor(processor, base.family)
-    frames = FrameStore(request.frame_store, request.frame_shards)
+    frames = None if request.frame_store is None else FrameStore(request.frame_store, request.frame_shards)
     return _Answerer(Engine(model, preprocessor), preprocessor, frames, request.inference.max_new_tokens)
 
 

@@ -21,9 +21,9 @@ from videoguard.models.preprocessing import PreprocessingRecord, Preprocessor, d
 
 @dataclass(frozen=True)
 class VideoAnswer:
-    """What the model says about one video, or why it says nothing."""
+    """What the model says about one video, or to a question alone, or why it says nothing."""
 
-    video: str
+    video: str | None
     answer: str | None
     error: str | None = None
 
@@ -38,7 +38,7 @@ class Predictor:
 
     def predict(
         self,
-        videos: Sequence[Path],
+        videos: Sequence[Path | None],
         question: str | None = None,
         max_new_tokens: int = 256,
         fields: Mapping[str, Scalar] | None = None,
@@ -46,7 +46,7 @@ class Predictor:
         """An answer for each video file, in order; one that cannot be decoded gets its reason.
 
         Args:
-            videos: files.
+            videos: files; None for a question that shows nothing, as a model of text alone is asked.
             question: asked in place of the one question of the training, or put where its template says `{question}`.
             max_new_tokens: longest answer.
             fields: values that the prompts of the training name besides.
@@ -69,8 +69,14 @@ class Predictor:
             raise UserError(f"no value is given for {', '.join(lacking)}: the prompts of the training name it, so give one")
         return templates.fill(values)
 
-    def _predict_one(self, video: Path, prompt: Prompt, max_new_tokens: int) -> VideoAnswer:
+    def _predict_one(self, video: Path | None, prompt: Prompt, max_new_tokens: int) -> VideoAnswer:
         record = self._record
+        if (video is None) != record.text_only:
+            needed = "reads text alone: give no video" if record.text_only else "looks at videos: give one"
+            return VideoAnswer(None if video is None else str(video), None, f"the model {needed}")
+        if video is None:
+            messages = conversation(prompt.question, None, prompt.system, shows=False)
+            return VideoAnswer(None, self._engine.answer([self._preprocessor.prompt(messages)], max_new_tokens)[0].text)
         try:
             stored = read_video(video, record.frame_rule())
         except DecodeError as reason:

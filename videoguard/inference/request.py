@@ -16,11 +16,13 @@ class InferenceRequest(BaseModel):
     base_name: str
     revision: str | None
     dtype: str
+    quantization: str = "none"
+    attention: str = "auto"
     adapter: Path | None
     """Adapter folder with its preprocessing record; None for the base model itself."""
     dataset: Path
-    frame_store: Path
-    """Folder of the index of the stored frames."""
+    frame_store: Path | None
+    """Folder of the index of the stored frames; None where the dataset is text alone."""
     frame_shards: tuple[Path, ...]
     """Folders of the shards of the stored frames, in their order."""
     frames: FramesSection

@@ -17,9 +17,10 @@ class AnswerRow(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str
-    video: str
+    video: str | None
+    """Name of the clip; None where the sample is text alone."""
     group: str
-    """Source video: rows of one group are not independent of each other."""
+    """Source video, or question: rows of one group are not independent of each other."""
     label: str | None
     """Exercise or class of the wanted answer, where it names one."""
     question: str

@@ -1,4 +1,4 @@
-"""A manifest with the digests of its videos, as the steps after it read it: independent of where the files are."""
+"""A manifest with the digests of its media, as the steps after it read it: independent of where the files are."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from videoguard.digests import digest_file, digest_json
-from videoguard.manifests.sample import RowProblem, Sample, video_paths
+from videoguard.digests import digest_json, digest_media
+from videoguard.manifests.sample import MediaSource, RowProblem, Sample, files_of, media_sources
 
 _LISTING = "listing.json"
 _DIGESTED_AT_ONCE = 8
@@ -27,25 +27,25 @@ class Listing(BaseModel):
     format: str
     samples: list[Sample]
     media_digests: dict[str, str | None]
-    """SHA-256 of each video by name; None where the file is missing."""
+    """Content of each clip (video, or images together) by name; None where a file is missing."""
     problems: list[str]
     """Rows that could not be read."""
 
     @property
-    def paths(self) -> dict[str, Path]:
-        """File of each video by name."""
-        return video_paths(self.samples)
+    def sources(self) -> dict[str, MediaSource]:
+        """The files of each clip by name."""
+        return media_sources(self.samples)
 
 
 def make_listing(samples: Sequence[Sample], problems: Sequence[RowProblem], format_name: str) -> Listing:
-    """Digest the videos of a manifest's samples."""
-    paths = video_paths(samples)
-    videos = sorted(paths)
-    parts = [videos[start : start + _DIGESTED_IN_TURN] for start in range(0, len(videos), _DIGESTED_IN_TURN)]
+    """Digest the media of a manifest's samples."""
+    sources = media_sources(samples)
+    clips = sorted(sources)
+    parts = [clips[start : start + _DIGESTED_IN_TURN] for start in range(0, len(clips), _DIGESTED_IN_TURN)]
     # Digesting, and waiting for a disk, leave the interpreter free.
     with ThreadPoolExecutor(min(_DIGESTED_AT_ONCE, os.cpu_count() or 1)) as threads:
-        digested = threads.map(lambda part: [_digest_or_none(paths[video]) for video in part], parts)
-        digests = dict(zip(videos, chain.from_iterable(digested), strict=True))
+        digested = threads.map(lambda part: [_digest_or_none(sources[clip]) for clip in part], parts)
+        digests = dict(zip(clips, chain.from_iterable(digested), strict=True))
     return Listing(
         format=format_name, samples=list(samples), media_digests=digests, problems=[str(problem) for problem in problems]
     )
@@ -73,5 +73,5 @@ def stamp_files(paths: Sequence[Path]) -> str:
     return digest_json(stamps)
 
 
-def _digest_or_none(path: Path) -> str | None:
-    return digest_file(path) if path.is_file() else None
+def _digest_or_none(source: MediaSource) -> str | None:
+    return digest_media(source) if all(file.is_file() for file in files_of(source)) else None

@@ -1,5 +1,7 @@
 """`Sample`: what is shown, what is asked and which answer is wanted, whatever format it came in."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +9,10 @@ from typing import Literal, TypeAlias
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 Scalar: TypeAlias = str | int | float | bool
+MediaSource: TypeAlias = Path | tuple[Path, ...]
+"""What frames are made of: the file of a video, or images in their order."""
+
+_MARK = "#images-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +78,22 @@ class Sample:
     """Other fields of the row, such as `subject`: to group by and to fill prompts with."""
 
     @property
+    def clip(self) -> str | None:
+        """Name of what is shown: the video, or the images together; None where the sample is text alone."""
+        if not self.images:
+            return self.video
+        digest = hashlib.sha256(json.dumps(self.images).encode("ascii")).hexdigest()
+        return f"{self.images[0]}{_MARK}{digest[:8]}"
+
+    @property
     def path(self) -> Path | None:
         """File of the video."""
         return None if self.video is None else self.root / self.video
+
+    @property
+    def source(self) -> MediaSource | None:
+        """Files that the frames of `clip` are made of."""
+        return tuple(self.root / image for image in self.images) or self.path
 
     @property
     def media(self) -> tuple[str, ...]:
@@ -100,6 +119,17 @@ class RowProblem:
         return f"row {self.row}, {self.field}: {self.problem}"
 
 
-def video_paths(samples: Iterable[Sample]) -> dict[str, Path]:
-    """File of each video by name."""
-    return {sample.video: sample.root / sample.video for sample in samples if sample.video is not None}
+def media_sources(samples: Iterable[Sample]) -> dict[str, MediaSource]:
+    """The files of each clip by its name."""
+    shown = ((sample.clip, sample.source) for sample in samples)
+    return {clip: source for clip, source in shown if clip is not None and source is not None}
+
+
+def files_of(source: MediaSource) -> tuple[Path, ...]:
+    """The files of a source."""
+    return (source,) if isinstance(source, Path) else source
+
+
+def file_to_open(clip: str) -> str:
+    """The file that shows a clip best to a reader: the video, or the first of the images."""
+    return clip.partition(_MARK)[0]

@@ -1,6 +1,7 @@
 """Which samples the flow `train-eval` can use."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +9,21 @@ from videoguard.errors import UserError
 from videoguard.manifests.reading import ManifestReading
 from videoguard.manifests.sample import RowProblem, Sample
 
+_RULE = "the flow learns from videos, images or text alone, with wanted answers"
+
 
 def keep_trainable(reading: ManifestReading, manifest: Path) -> ManifestReading:
-    """A reading without the samples that show no video or want no answer, which become problems of their rows.
+    """A reading without the samples that the flow cannot learn from, which become problems of their rows.
+
+    They want no answer, or are text alone where others show a video or images: a data set is one or the other.
 
     Raises:
         UserError: none is left; the message tells how many rows lack what.
     """
-    lacking = [_lacking(sample) for sample in reading.samples]
+    shows = any(sample.clip is not None for sample in reading.samples if sample.answer is not None)
+    lacking = [_lacking(sample, shows) for sample in reading.samples]
     refused = [
-        RowProblem(row, "row", f"{reason}: the flow learns from videos with wanted answers")
+        RowProblem(row, "row", f"{reason}: {_RULE}")
         for row, reason in zip(reading.rows, lacking, strict=True)
         if reason is not None
     ]
@@ -25,10 +31,7 @@ def keep_trainable(reading: ManifestReading, manifest: Path) -> ManifestReading:
     if not kept:
         counts = Counter(reason for reason in lacking if reason is not None)
         told = ", ".join(f"{number} rows: {reason}" for reason, number in counts.items())
-        raise UserError(
-            f"manifest {manifest} ({reading.format}) has no row to learn from ({told}): the flow train-eval learns from "
-            "videos with wanted answers"
-        )
+        raise UserError(f"manifest {manifest} ({reading.format}) has no row to learn from ({told}): {_RULE}")
     return replace(
         reading,
         samples=[reading.samples[place] for place in kept],
@@ -37,8 +40,13 @@ def keep_trainable(reading: ManifestReading, manifest: Path) -> ManifestReading:
     )
 
 
-def _lacking(sample: Sample) -> str | None:
+def is_text_alone(samples: Iterable[Sample]) -> bool:
+    """Whether samples that `keep_trainable` kept show nothing: then there are no frames."""
+    return all(sample.clip is None for sample in samples)
+
+
+def _lacking(sample: Sample, shows: bool) -> str | None:
     """Why the flow cannot use a sample; None where it can."""
-    if sample.video is None:
-        return "shows images, which are not read as frames yet" if sample.images else "shows no video"
-    return "has no wanted answer" if sample.answer is None else None
+    if sample.answer is None:
+        return "has no wanted answer"
+    return "shows nothing, and other rows do" if shows and sample.clip is None else None

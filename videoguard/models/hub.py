@@ -8,13 +8,13 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from videoguard.errors import UserError
 
 
-def download_model(name: str, revision: str | None, only: str | None = None) -> Path:
+def download_model(name: str, revision: str | None, only: str | list[str] | None = None) -> Path:
     """Folder of a hub model, downloaded where it is not on disk.
 
     Args:
         name: `owner/model`.
         revision: commit or tag.
-        only: pattern of the files that are wanted; all of them when None.
+        only: pattern, or patterns, of the files that are wanted; all of them when None.
 
     Raises:
         UserError: the hub does not have or give it.

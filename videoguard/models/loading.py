@@ -1,21 +1,29 @@
 """Loading a base model, with an adapter or without. Remote code is never run."""
 
+import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from peft import PeftModel
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForImageTextToText,
     AutoProcessor,
     AutoTokenizer,
+    BitsAndBytesConfig,
     PreTrainedModel,
 )
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.utils import logging as transformers_logging
+from transformers.utils.import_utils import is_flash_attn_2_available
 
+from videoguard.errors import UserError
 from videoguard.models.base import BaseModelFolder
 from videoguard.models.chat import Processor, fit_template, tokenizer_of
 from videoguard.models.families import Family
+from videoguard.models.parts import topmost
 
 
 def load_processor(base: BaseModelFolder) -> Processor:
@@ -33,12 +41,27 @@ def load_processor(base: BaseModelFolder) -> Processor:
     return processor
 
 
-def load_model(base: BaseModelFolder, dtype: str) -> PreTrainedModel:
-    """The base model in evaluation mode, on the GPU where there is one."""
+def load_model(base: BaseModelFolder, dtype: str, *, quantization: str = "none", attention: str = "auto") -> PreTrainedModel:
+    """The base model in evaluation mode, on the GPU of this process where there is one.
+
+    Args:
+        base: which model.
+        dtype: number format that is computed in; that of the weights too, where they are not quantized.
+        quantization: `none`, `4bit` or `8bit`, of the language model alone.
+        attention: `auto`, or one that transformers knows.
+
+    Raises:
+        UserError: the quantization needs bitsandbytes, which is not installed, on a machine with a GPU.
+    """
     transformers_logging.disable_progress_bar()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    quantized = usable_quantization(quantization)[0]
     model: PreTrainedModel = auto_class(base.family).from_pretrained(
-        base.folder, dtype=getattr(torch, dtype), device_map={"": device}
+        base.folder,
+        dtype=getattr(torch, dtype),
+        # DeepSpeed's third stage puts each weight where it belongs by itself.
+        device_map=None if is_deepspeed_zero3_enabled() else {"": _device()},
+        attn_implementation=usable_attention(attention, dtype)[0],
+        quantization_config=None if quantized == "none" else quantization_config(base, dtype, quantized),
     )
     model.eval()
     return model
@@ -49,6 +72,73 @@ def auto_class(family: Family) -> type[AutoModelForCausalLM | AutoModelForImageT
     return AutoModelForCausalLM if family.media == "text" else AutoModelForImageTextToText
 
 
-def load_adapted(base: BaseModelFolder, dtype: str, adapter: Path) -> PeftModel:
+def load_adapted(
+    base: BaseModelFolder, dtype: str, adapter: Path, *, quantization: str = "none", attention: str = "auto"
+) -> PeftModel:
     """The base model with the adapter of a folder, in evaluation mode."""
-    return PeftModel.from_pretrained(load_model(base, dtype), str(adapter)).eval()
+    model = load_model(base, dtype, quantization=quantization, attention=attention)
+    return PeftModel.from_pretrained(model, str(adapter)).eval()
+
+
+def usable_quantization(wanted: str) -> tuple[str, str | None]:
+    """The quantization that a model is loaded with here, and why it is another than the wanted one.
+
+    Without bitsandbytes a CPU holds the weights whole, with the same meaning and more memory.
+
+    Raises:
+        UserError: bitsandbytes is lacking on a machine with a GPU, where the weights were to be small.
+    """
+    if wanted == "none" or find_spec("bitsandbytes") is not None:
+        return wanted, None
+    if torch.cuda.is_available():
+        raise UserError(f"model.quantization is {wanted}: it needs bitsandbytes; install video-guard[qlora], or take none")
+    return "none", f"model.quantization is {wanted}: bitsandbytes is not installed, so the weights stay whole on this CPU"
+
+
+def usable_attention(wanted: str, dtype: str) -> tuple[str | None, str | None]:
+    """The attention that runs here, None for transformers' own choice, and why it is not the wanted one."""
+    if wanted not in {"auto", "flash_attention_2"}:
+        return wanted, None
+    lacking = _lacking_for_flash_attention(dtype)
+    if lacking is None:
+        return "flash_attention_2", None
+    return None, None if wanted == "auto" else f"model.attention is {wanted}: {lacking}, so PyTorch's own attention is taken"
+
+
+def quantization_config(base: BaseModelFolder, dtype: str, quantization: str) -> BitsAndBytesConfig:
+    """The linear layers of the language model in 4 bits (nf4, quantized twice) or 8, and nothing else."""
+    whole = _left_whole(base)
+    if quantization == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=whole)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+        llm_int8_skip_modules=whole,
+    )
+
+
+def _left_whole(base: BaseModelFolder) -> list[str]:
+    """Full names of the modules that are not quantized: vision, projector and output. Shorter names would be ignored."""
+    with torch.device("meta"):
+        model = auto_class(base.family).from_config(  # type: ignore[no-untyped-call]
+            AutoConfig.from_pretrained(base.folder)
+        )
+    output = model.get_output_embeddings()
+    named = dict(model.named_modules())
+    outputs = [name for name, module in named.items() if module is output]
+    return [*topmost(named, base.family.vision), *topmost(named, base.family.projector), *outputs]
+
+
+def _lacking_for_flash_attention(dtype: str) -> str | None:
+    if not torch.cuda.is_available():
+        return "there is no GPU"
+    if dtype == "float32":
+        return "it does not compute in float32"
+    return None if is_flash_attn_2_available() else "flash-attn is not installed"
+
+
+def _device() -> str:
+    # Each process of a group has a GPU of its own.
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"

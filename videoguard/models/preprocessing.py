@@ -62,6 +62,8 @@ class PreprocessingRecord(BaseModel):
     jpeg_quality: int
     system_prompt: str | None
     question: str | None
+    text_only: bool = False
+    """Whether nothing was shown: then the sampling rule was not used."""
 
     def frame_rule(self) -> FrameRule:
         """The rule that makes of a video what the model was trained on."""
@@ -107,6 +109,7 @@ def make_record(
     base_name: str,
     system_prompt: str | None,
     question: str | None,
+    text_only: bool = False,
 ) -> PreprocessingRecord:
     """The record of a base model that is used with a sampling rule and prompts."""
     return PreprocessingRecord(
@@ -118,6 +121,7 @@ def make_record(
         **frames.model_dump(include=_RULE),
         system_prompt=system_prompt,
         question=question,
+        text_only=text_only,
     )
 
 

@@ -14,11 +14,16 @@ class Reporter(TrainerCallback):
     Args:
         emit: called at each point that has a metric of `names`.
         names: our name of each of the trainer's; others are left out.
+        measure: further figures of the steps since the last point, told with their loss. They differ from run to run, so
+            they stand in no checkpoint.
     """
 
-    def __init__(self, emit: Emit, names: Mapping[str, str]) -> None:
+    def __init__(
+        self, emit: Emit, names: Mapping[str, str], measure: Callable[[], Mapping[str, float]] | None = None
+    ) -> None:
         self._emit = emit
         self._names = names
+        self._measure = measure
 
     def on_log(
         self,
@@ -30,8 +35,11 @@ class Reporter(TrainerCallback):
     ) -> None:
         """Called by the trainer."""
         metrics = rename_metrics(logs or {}, self._names)
-        if metrics:
-            self._emit({"step": state.global_step, "of": state.max_steps, "metrics": metrics})
+        if not metrics:
+            return
+        if self._measure is not None and "loss" in (logs or {}):
+            metrics |= self._measure()
+        self._emit({"step": state.global_step, "of": state.max_steps, "metrics": metrics})
 
 
 def rename_metrics(logged: Mapping[str, float], names: Mapping[str, str]) -> dict[str, float]:

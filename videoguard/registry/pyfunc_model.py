@@ -1,4 +1,4 @@
-"""The registered model: a table with a column `video` (file paths) in, a table of answers out. MLflow runs this file."""
+"""The registered model: a table of videos (file paths) and questions in, a table of answers out. MLflow runs this file."""
 
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,15 @@ class VideoGuardModel(PythonModel):
     ) -> pd.DataFrame:
         """Answers for the videos of the column `video`, to the optional column `question`; `error` says why one has none.
 
-        Other columns are values that the prompts of the training name.
+        A model of text alone has no column `video`. Other columns are values that the prompts of the training name.
         """
         rows = []
         for record in model_input.to_dict(orient="records"):
             fields = {
                 name: value for name, value in record.items() if name not in {"video", "question"} and value is not None
             }
-            answer = self._predictor.predict([Path(record["video"])], record.get("question"), fields=fields)[0]
+            video = Path(record["video"]) if record.get("video") else None
+            answer = self._predictor.predict([video], record.get("question"), fields=fields)[0]
             rows.append({"answer": answer.answer, "error": answer.error})
         return pd.DataFrame(rows, columns=["answer", "error"])
 

@@ -28,7 +28,7 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
     """Log an adapter as a model of its run, with its preprocessing record, and register it as a new version.
 
     MLflow loads the logged model once and answers an example with it, so that a version that cannot answer is noticed.
-    The example is a made video: nobody's data goes into the registry.
+    The example is a made video, or a question of our own: nobody's data goes into the registry.
 
     Raises:
         UnavailableError: MLflow does not answer.
@@ -39,16 +39,16 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
     record = read_record(request.training / "adapter")
     named = PromptTemplates(record.system_prompt, record.question).lacking({"question": QUESTION})
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
-        example = _example_video(Path(folder))
+        example = None if record.text_only else _example_video(Path(folder))
+        files = {} if example is None else {"example": str(example)}
+        shown = {} if example is None else {"video": [str(example)]}
         logged = mlflow.pyfunc.log_model(
             name="adapter",
             python_model=str(_LOADER),
-            artifacts={"adapter": str(request.training / "adapter"), "example": str(example)},
+            artifacts={"adapter": str(request.training / "adapter"), **files},
             model_config={"base": request.base},
-            signature=_signature(named),
-            input_example=pd.DataFrame(
-                {"video": [str(example)], "question": [QUESTION], **{name: [name] for name in named}}
-            ),
+            signature=_signature([*shown], named),
+            input_example=pd.DataFrame({**shown, "question": [QUESTION], **{name: [name] for name in named}}),
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in _REQUIREMENTS],
         )
     version = mlflow.register_model(logged.model_uri, request.registered_model, tags=request.version_tags)
@@ -80,9 +80,9 @@ def _example_video(folder: Path) -> Path:
     return path
 
 
-def _signature(named: Sequence[str]) -> ModelSignature:
-    """A table of videos and questions, with a column for each value that the prompts name."""
-    columns = [ColSpec(DataType.string, "video"), ColSpec(DataType.string, "question", required=False)]
+def _signature(shown: Sequence[str], named: Sequence[str]) -> ModelSignature:
+    """A table of questions and what is shown with them, with a column for each value that the prompts name."""
+    columns = [*(ColSpec(DataType.string, name) for name in shown), ColSpec(DataType.string, "question", required=False)]
     return ModelSignature(
         inputs=Schema([*columns, *(ColSpec(DataType.string, name) for name in named)]),
         outputs=Schema([ColSpec(DataType.string, "answer"), ColSpec(DataType.string, "error", required=False)]),

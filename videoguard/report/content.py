@@ -42,10 +42,11 @@ class ModelResult(_Content):
         return self
 
 
-class QuarantinedVideo(_Content):
-    """A video that was left out, and why."""
+class Quarantined(_Content):
+    """A video that was left out, or a row of the manifest, and why."""
 
-    video: str
+    video: str = ""
+    sample: str = ""
     reason: str
 
 
@@ -67,7 +68,7 @@ class ReportContent(_Content):
     """The base first, the fine-tuned model last; the last one is the model that the workbook is about."""
     bands: dict[str, Band] = {}
     """Colour thresholds by metric; a metric without one stays uncoloured."""
-    quarantine: list[QuarantinedVideo] = []
+    quarantine: list[Quarantined] = []
     quality: list[JudgedVideo] | None = None
     """Every video with its scores of quality, and why it was left out where it was; None where nothing was judged."""
     row_problems: list[str] = []

@@ -54,14 +54,15 @@ def write_errors(sheet: Worksheet, content: ReportContent, tally: Tally) -> None
 
 def _mishaps(content: ReportContent) -> Iterator[_Mishap]:
     for quarantined in content.quarantine:
-        yield _Mishap("Video quarantined", quarantined.reason, video=quarantined.video)
+        what = "Video quarantined" if quarantined.video else "Sample quarantined"
+        yield _Mishap(what, quarantined.reason, video=quarantined.video, sample=quarantined.sample)
     for problem in content.row_problems:
         yield _Mishap("Manifest row unreadable", problem)
     for model in content.models:
         for row in model.rows:
             if row.status == "failed":
                 reason = row.error or "no reason recorded"
-                yield _Mishap("Answer failed", reason, model.heading, row.video, row.id, samples=1)
+                yield _Mishap("Answer failed", reason, model.heading, row.video or "", row.id, samples=1)
     metrics = metrics_of(content.models)
     for model in content.models:
         for unscored in unscored_reasons(model, metrics):
@@ -73,8 +74,10 @@ def _in_short(content: ReportContent) -> str:
     failed = sum(row.status == "failed" for model in content.models for row in model.rows)
     if not content.quarantine and not content.row_problems and not failed:
         return "Nothing failed: every video was read, every manifest row understood, every sample answered."
+    rows = sum(not quarantined.video for quarantined in content.quarantine)
     parts = (
-        _counted(len(content.quarantine), "video quarantined", "videos quarantined"),
+        _counted(len(content.quarantine) - rows, "video quarantined", "videos quarantined"),
+        *([_counted(rows, "sample quarantined", "samples quarantined")] if rows else []),
         _counted(len(content.row_problems), "manifest row unreadable", "manifest rows unreadable"),
         _counted(failed, "answer failed", "answers failed"),
     )

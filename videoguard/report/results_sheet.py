@@ -7,6 +7,7 @@ from pathlib import Path
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from videoguard.manifests.sample import file_to_open
 from videoguard.report.cells import LINE_HEIGHT, Pen, Tally
 from videoguard.report.content import ModelResult, ReportContent
 from videoguard.report.figures import SampleLine, score_of, scored_metrics, side_by_side, why_unscored
@@ -59,14 +60,16 @@ def _columns(content: ReportContent, lines: list[SampleLine], opened_from: Path)
     """The columns from left to right. A metric that scored no sample at all has none: Summary and Errors tell of it."""
     metrics = scored_metrics(content.models) or metrics_of(content.models)
     main = len(content.models) - 1
+    shown = [line.known.video for line in lines if line.known.video is not None]
 
     def write_video(pen: Pen, row: int, column: int, line: SampleLine) -> None:
         video = line.known.video
-        pen.link(row, column, video, video_link(video, content.media_root, opened_from))
+        link = None if video is None else video_link(file_to_open(video), content.media_root, opened_from)
+        pen.link(row, column, video or "", link)
 
     return [
         _text_column("Sample", _fitting((line.known.id for line in lines), 10, 20), lambda line: line.known.id),
-        _Column("Video", _fitting((line.known.video for line in lines), 16, 36), write_video),
+        *([_Column("Video", _fitting(shown, 16, 36), write_video)] if shown else []),
         _text_column(
             "Exercise", _fitting((line.known.label or "" for line in lines), 10, 20), lambda line: line.known.label
         ),

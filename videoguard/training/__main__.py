@@ -1,8 +1,8 @@
-"""The training process."""
+"""The training process: trains itself, or starts the processes that do."""
 
 from videoguard.subprocesses import serve
+from videoguard.training.launching import launch
 from videoguard.training.request import TrainingRequest
-from videoguard.training.train import train
 
 if __name__ == "__main__":
-    serve(TrainingRequest, train)
+    serve(TrainingRequest, launch)

@@ -7,15 +7,21 @@ from matplotlib.figure import Figure
 
 
 def draw_curves(points: Sequence[Mapping[str, float]], best_step: int | None, path: Path) -> None:
-    """Draw training and validation loss and the learning rate over the steps to a PNG file.
+    """Draw training and validation loss, scores and the learning rate over the steps to a PNG file.
 
     Args:
-        points: logged points, each with `step` and any of `train_loss`, `validation_loss`, `learning_rate`.
+        points: logged points, each with `step` and any of `train_loss`, `validation_loss`, `learning_rate` and scores of the
+            validation split, `validation_*`.
         best_step: marked where it is given.
         path: of the PNG file.
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
-    loss, rate = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    scores = sorted({name for point in points for name in point if name.startswith("validation_")} - {"validation_loss"})
+    loss, *panels, rate = figure.subplots(2 + len(scores), 1, sharex=True, height_ratios=[3, *(1.5 for _ in scores), 1])
+    for name, panel in zip(scores, panels, strict=True):
+        panel.plot(*zip(*((point["step"], point[name]) for point in points if name in point), strict=True), "o-")
+        panel.set_ylabel(name.removeprefix("validation_"))
+        panel.grid(alpha=0.3)
     for name, label, style in (("train_loss", "training", "-"), ("validation_loss", "validation", "o-")):
         drawn = [(point["step"], point[name]) for point in points if name in point]
         if drawn:

@@ -1,7 +1,9 @@
 """Training examples as tensors, encoded on first use and kept while they fit in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
 from datasets import Dataset as Rows
@@ -14,6 +16,9 @@ from videoguard.errors import UserError
 from videoguard.frames.store import FrameStore
 from videoguard.models.media import TimedFrames
 from videoguard.models.preprocessing import IGNORED, Example, Preprocessor
+from videoguard.training.lengths import Shape, count_text, count_tokens, require_short
+
+Row = Mapping[str, Any]
 
 _KEPT_BYTES = 2 << 30
 
@@ -32,7 +37,7 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
     def __init__(
         self,
         rows: Rows,
-        frames: FrameStore,
+        frames: FrameStore | None,
         preprocessor: Preprocessor,
         max_tokens: int,
         augmentation: Augmentation | None = None,
@@ -50,6 +55,29 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
         return len(self._rows) * (1 + copies)
 
     def __getitem__(self, index: int) -> Example:
+        example = self._kept_or_encoded(index)
+        # Lengths are known before, to a few tokens where the processor writes times: nothing is cut all the same.
+        require_short([self._row(index)], [len(example["input_ids"])], self._max_tokens)
+        return example
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Tokens of each example, from texts and the sizes of stored frames; see `count_tokens`."""
+        rows = list(self._rows)
+        lengths = count_tokens(
+            rows,
+            shape_of=self._shape,
+            count_text=lambda row: count_text(self._preprocessor, messages_of(row)),
+            count_encoded=lambda place: len(self._kept_or_encoded(place)["input_ids"]),
+        )
+        return lengths * (len(self) // len(rows)) if rows else []
+
+    def require_short(self) -> None:
+        """Refuse the split where an example is longer than `max_tokens`, naming every one."""
+        rows = list(self._rows)
+        require_short(rows, self.lengths[: len(rows)], self._max_tokens)
+
+    def _kept_or_encoded(self, index: int) -> Example:
         if index in self._kept:
             return self._kept[index]
         example = self._encode(index)
@@ -59,22 +87,28 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
             self._kept_bytes += size
         return example
 
+    def _row(self, index: int) -> Row:
+        row: Row = self._rows[index % len(self._rows)]
+        return row
+
+    def _shape(self, row: Row) -> Shape:
+        media = tuple(part["type"] for message in messages_of(row) for part in message["content"] if part["type"] != "text")
+        if row["video"] is None or self._frames is None:
+            return media
+        return (*media, *self._frames.shape(row["video"]))
+
     def _encode(self, index: int) -> Example:
         # A copy is changed by its number and not by the epoch: a resumed training sees the same examples again.
-        copy, place = divmod(index, len(self._rows))
-        row = self._rows[place]
-        messages, frames = messages_of(row), self._frames.frames(row["video"])
+        copy, row = index // len(self._rows), self._row(index)
+        messages = messages_of(row)
+        if row["video"] is None:
+            return self._preprocessor.example(messages)
+        assert self._frames is not None
+        frames = self._frames.frames(row["video"])
         if copy and self._augmentation is not None:
             change = draw_change(self._augmentation.settings, self._augmentation.seed, copy, row["id"])
             messages, frames = change_sample(messages, frames, change)
-        example = self._preprocessor.example(messages, TimedFrames(frames, self._frames.timestamps(row["video"])))
-        tokens = len(example["input_ids"])
-        if tokens > self._max_tokens:
-            raise UserError(
-                f"sample {row['id']} has {tokens} tokens: training.max_tokens is {self._max_tokens}; "
-                "raise it, or take fewer frames"
-            )
-        return example
+        return self._preprocessor.example(messages, TimedFrames(frames, self._frames.timestamps(row["video"])))
 
 
 def require_trained_tokens(examples: Sequence[Example]) -> None:

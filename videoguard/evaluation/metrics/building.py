@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from videoguard.dataset.answer_schema import AnswerSchema
 from videoguard.errors import UserError
 from videoguard.evaluation.metrics.row_scoring import RowResults
 
@@ -16,7 +17,9 @@ class RowMetric(Protocol):
         ...
 
 
-def build_metric(name: str, *, sentence_model: str, state: Path, cache_dir: str) -> RowMetric:
+def build_metric(
+    name: str, *, sentence_model: str, state: Path, cache_dir: str, answer_schema: AnswerSchema | None = None
+) -> RowMetric:
     """The metric of this name, ready to compute.
 
     Args:
@@ -24,6 +27,7 @@ def build_metric(name: str, *, sentence_model: str, state: Path, cache_dir: str)
         sentence_model: folder or hub name of the encoder of `bert_similarity`.
         state: state folder; WordNet is looked for there, and copied there where the system has it elsewhere.
         cache_dir: where `evaluate` may put its files.
+        answer_schema: what `json_validity` asks of an answer beside being JSON.
 
     Raises:
         MissingResourceError: WordNet or the encoder cannot be had.
@@ -43,13 +47,13 @@ def build_metric(name: str, *, sentence_model: str, state: Path, cache_dir: str)
     from videoguard.evaluation.metrics.json_validity import JsonValidity
     from videoguard.evaluation.metrics.rouge_l import RougeL
 
-    without_needs: Mapping[str, type[RougeL | ExerciseAccuracy | JsonValidity]] = {
+    without_needs: Mapping[str, type[RougeL | ExerciseAccuracy]] = {
         "rouge_l": RougeL,
         "exercise_accuracy": ExerciseAccuracy,
-        "json_validity": JsonValidity,
     }
+    if name == "json_validity":
+        return JsonValidity(cache_dir, answer_schema)
     if name not in without_needs:
-        raise UserError(
-            f"metric {name!r} is not known: it must be one of bert_similarity, meteor, {', '.join(without_needs)}"
-        )
+        known = ("bert_similarity", "meteor", *without_needs, "json_validity")
+        raise UserError(f"metric {name!r} is not known: it must be one of {', '.join(known)}")
     return without_needs[name](cache_dir)

@@ -2,6 +2,8 @@
 
 Most examples describe the motion of a rendered clip by its joint ranges, without a name. The others ask the real question
 and answer with a random label, so that the base speaks the form of the answers at chance.
+
+A model of text alone copies lines of the questions that it will be trained on instead (`videoguard.models.tiny.corpus`).
 """
 
 import random
@@ -16,7 +18,7 @@ from videoguard.config import TinyModel
 from videoguard.dataset.messages import conversation
 from videoguard.exercises.captions import CAPTION_REQUEST, motion_caption
 from videoguard.exercises.catalogue import CLASSES, AnswerKind, answer_text, question_text
-from videoguard.models.base import find_base
+from videoguard.models.base import BaseModelFolder, find_base
 from videoguard.models.checkpoints import (
     CheckpointKeeper,
     checkpoint_at,
@@ -30,6 +32,7 @@ from videoguard.models.preprocessing import TOKEN_TENSORS, Example, Preprocessor
 from videoguard.models.reporting import Emit, Reporter
 from videoguard.models.tiny.building import build_tiny
 from videoguard.models.tiny.clips import Clip, render_clips
+from videoguard.models.tiny.corpus import draw_copies, question_lines, training_texts
 from videoguard.models.tiny.request import PretrainingReply, PretrainingRequest
 
 MODEL = "model"
@@ -40,28 +43,55 @@ _ANSWER_KINDS: tuple[AnswerKind, ...] = ("text", "json")
 
 
 def pretrain(request: PretrainingRequest, emit: Emit) -> PretrainingReply:
-    """Build the tiny model, pre-train all its parameters on rendered clips, write it to `request.output`.
+    """Build the tiny model, pre-train all its parameters on rendered clips or a corpus, write it to `request.output`.
 
     A pre-training that was killed goes on from its last whole checkpoint in `request.checkpoints` and ends with the same
     weights as an undisturbed one.
     """
     folder = request.output / MODEL
-    parameters = build_tiny(request.size, tokenizer_corpus(), request.seed, folder)
+    texts = tokenizer_corpus() if request.corpus is None else training_texts(request.corpus)
+    parameters = build_tiny(request.size, texts, request.seed, folder)
     steps = request.size.pretraining_steps
     if steps == 0:
         return PretrainingReply(parameters=parameters, clips=0, steps=0, last_loss=None)
-    if family_of(request.size.family).media == "text":
-        clips = [Clip(exercise, form, None) for exercise, form in CLASSES]
+    base = find_base(str(folder))
+    preprocessor = Preprocessor(load_processor(base), base.family)
+    clips = [] if request.corpus is not None else _clips(request)
+    if request.corpus is None:
+        loss = _train(request, _Mixture(clips, preprocessor, request.size, request.seed), preprocessor, base, emit)
     else:
-        clips = render_clips(request.size.pretraining_videos_per_form, request.seed, request.workers)
-    loss = _train(request, clips, folder, emit)
+        loss = _train(request, _copies(request, request.corpus, preprocessor), preprocessor, base, emit)
     return PretrainingReply(parameters=parameters, clips=len(clips), steps=steps, last_loss=loss)
 
 
-def _train(request: PretrainingRequest, clips: Sequence[Clip], folder: Path, emit: Emit) -> float:
-    """Put trained weights in the place of those in `folder`; return the last logged loss."""
-    base = find_base(str(folder))
-    preprocessor = Preprocessor(load_processor(base), base.family)
+def _clips(request: PretrainingRequest) -> list[Clip]:
+    if family_of(request.size.family).media == "text":
+        return [Clip(exercise, form, None) for exercise, form in CLASSES]
+    return render_clips(request.size.pretraining_videos_per_form, request.seed, request.workers)
+
+
+def _copies(request: PretrainingRequest, corpus: Path, preprocessor: Preprocessor) -> list[Example]:
+    count = request.size.pretraining_steps * request.size.pretraining_batch
+    drawn = draw_copies(question_lines(corpus), count, request.seed)
+    return [preprocessor.example(conversation(text, text, shows=False)) for text in drawn]
+
+
+def _train(
+    request: PretrainingRequest,
+    examples: "list[Example] | _Mixture",
+    preprocessor: Preprocessor,
+    base: BaseModelFolder,
+    emit: Emit,
+) -> float:
+    """Put trained weights in the place of those of `base`; return the last logged loss.
+
+    Args:
+        request: the settings.
+        examples: of all steps, in order.
+        preprocessor: of the base.
+        base: with random weights.
+        emit: called as the pre-training goes on.
+    """
     # Resuming, the trainer does not find the weights of a whole model: transformers saves them under other names than it
     # gives them in memory. So they are loaded here, and the trainer adds the optimizer and the random generators.
     resumed = newest_whole_checkpoint(request.checkpoints)
@@ -69,15 +99,15 @@ def _train(request: PretrainingRequest, clips: Sequence[Clip], folder: Path, emi
     trainer = Trainer(
         model=load_model(start, "float32").train(),
         args=_arguments(request),
-        train_dataset=_Mixture(clips, preprocessor, request.size, request.seed),
+        train_dataset=examples,
         data_collator=lambda examples: preprocessor.collate(examples, side="right"),
         callbacks=[Reporter(emit, {"loss": "pretraining_loss"}), CheckpointKeeper()],
     )
     train_to_the_end(trainer, emit)
     last = checkpoint_at(request.checkpoints, request.size.pretraining_steps)
     # Replaced, not overwritten: the loaded model may still have the old file mapped into memory.
-    (folder / _WEIGHTS).unlink()
-    shutil.copyfile(last / _WEIGHTS, folder / _WEIGHTS)
+    (base.folder / _WEIGHTS).unlink()
+    shutil.copyfile(last / _WEIGHTS, base.folder / _WEIGHTS)
     return float(next(entry["loss"] for entry in reversed(read_state(last).log_history) if "loss" in entry))
 
 
@@ -126,10 +156,7 @@ class _Mixture(torch.utils.data.Dataset[Example]):
 
     def _example(self, clip: int, question: str, answer: str) -> Example:
         frames = self._clips[clip].frames
-        messages = conversation(question, answer)
-        if frames is None:
-            for message in messages:
-                message["content"] = [part for part in message["content"] if part["type"] == "text"]
+        messages = conversation(question, answer, shows=frames is not None)
         return self._preprocessor.example(messages, frames)
 
 

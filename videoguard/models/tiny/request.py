@@ -14,6 +14,8 @@ class PretrainingRequest(BaseModel):
 
     size: TinyModel
     seed: int
+    corpus: Path | None = None
+    """Folder of a dataset of text alone, whose training split a text model is pre-trained on; None for the exercises."""
     workers: int
     checkpoints: Path
     """Folder of this pre-training alone, for its checkpoints while it goes on. A later attempt goes on from what it finds

@@ -6,8 +6,6 @@ from typing import Literal
 
 from videoguard.errors import UserError
 
-_NOTHING = r"(?!)"
-
 
 @dataclass(frozen=True)
 class Family:
@@ -38,13 +36,13 @@ class Family:
     """Pattern of the modules that see."""
     projector: str = r".*multi_modal_projector.*"
     """Pattern of those that bring what was seen into the language model."""
-    audio: str = _NOTHING
+    audio: str | None = None
     """Pattern of those that hear, and that nothing here uses. All that none of the three matches is the language model."""
 
     @property
     def not_language(self) -> str:
         """Pattern of the modules outside the language model."""
-        return f"{self.vision}|{self.projector}|{self.audio}"
+        return "|".join(pattern for pattern in (self.vision, self.projector, self.audio) if pattern is not None)
 
 
 # The frames of a video are sampled before they come here.

@@ -128,7 +128,7 @@ def _left_whole(base: BaseModelFolder) -> list[str]:
     output = model.get_output_embeddings()
     named = dict(model.named_modules())
     outputs = [name for name, module in named.items() if module is output]
-    return [*topmost(named, base.family.vision), *topmost(named, base.family.projector), *outputs]
+    return [*topmost(named, base.family.not_language), *outputs]
 
 
 def _lacking_for_flash_attention(dtype: str) -> str | None:

@@ -146,6 +146,7 @@ def test_the_record_holds_all_that_decides_what_the_model_sees(record, base):
         "jpeg_quality": 80,
         "system_prompt": "Be brief.",
         "question": None,
+        "text_only": False,
     }
 
 

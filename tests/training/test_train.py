@@ -91,8 +91,11 @@ def test_the_log_and_the_events_tell_every_step(trained):
     assert len(validations) == 3
     assert trained.reply.best_validation_loss == min(validations.values()) == validations[trained.reply.best_step]
     # Speed and memory differ from run to run: they are told, and not kept.
-    told = [{name: value for name, value in event["metrics"].items() if name not in SPEED} for event in trained.events]
-    assert [{"step": event["step"], **metrics} for event, metrics in zip(trained.events, told, strict=True)] == log
+    first, *events = trained.events
+    told = [{name: value for name, value in event["metrics"].items() if name not in SPEED} for event in events]
+    assert [{"step": event["step"], **metrics} for event, metrics in zip(events, told, strict=True)] == log
+    assert (first["step"], first["metrics"]) == (0, {})
+    assert "trained" in first["note"]
     assert all(event["metrics"].keys() >= SPEED for event in trained.events if "train_loss" in event["metrics"])
     assert {event["of"] for event in trained.events} == {trained.reply.steps}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from videoguard.dataset.building import messages_of, read_split
 from videoguard.dataset.messages import Message
 
-_FEWEST, _MOST = 2, 10
+_FEWEST, _MOST = 2, 5
 _FRAMING_TIMES = 20
 
 

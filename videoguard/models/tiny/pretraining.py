@@ -73,7 +73,9 @@ def _clips(request: PretrainingRequest) -> list[Clip]:
 def _copies(request: PretrainingRequest, corpus: Path, preprocessor: Preprocessor) -> list[Example]:
     count = request.size.pretraining_steps * request.size.pretraining_batch
     drawn = draw_copies(question_lines(corpus), count, request.seed)
-    return [preprocessor.example(conversation(text, text, shows=False)) for text in drawn]
+    examples = (preprocessor.example(conversation(text, text, shows=False)) for text in drawn)
+    # Every token is learnt, what is read too: a model that only copies does not know the words of its data.
+    return [{**example, "labels": example["input_ids"].clone()} for example in examples]
 
 
 def _train(

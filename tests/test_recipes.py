@@ -37,7 +37,7 @@ def test_the_least_recipe_takes_every_default(tmp_path):
         (LEAST + "training: {epoch: 2}", "RECIPE: training.epoch is not a known key: did you mean epochs?"),
         (
             LEAST + "training: {lora: {rank: 2}}",
-            "training.lora.rank is not a known key: known are r, alpha, dropout, targets",
+            "training.lora.rank is not a known key: known are kind, r, alpha, dropout, targets, parts, modules_to_save",
         ),
         ("data: {manifest: list.json}\nmodel: {tiny: {}}", "RECIPE: name is missing: it must be given"),
         ("name: trial\ndata: {}\nmodel: {tiny: {}}", "RECIPE: data.manifest is missing: it must be given"),
@@ -86,9 +86,9 @@ def test_every_mistake_is_named_at_once(tmp_path):
 
 
 def test_a_value_that_fits_neither_of_two_types_is_told_both_rules(tmp_path):
-    assert refusal(write(tmp_path, LEAST), "training.lora.targets=every").splitlines()[1:] == [
-        "  - training.lora.targets is 'every': it must be a list",
-        "  - training.lora.targets is 'every': it must be 'all-linear'",
+    assert refusal(write(tmp_path, LEAST), "training.lora.targets=3").splitlines()[1:] == [
+        "  - training.lora.targets is 3: it must be a list",
+        "  - training.lora.targets is 3: it must be a valid string",
     ]
 
 

@@ -179,10 +179,11 @@ def store_frames(folder: Path, data: Path | None = None) -> Path:
     from videoguard.frames.store import FrameStore
     from videoguard.manifests.listing import make_listing
     from videoguard.manifests.reading import read_manifest
+    from videoguard.manifests.sample import media_sources
 
     listing = make_listing(read_manifest((data or folder / "data") / "manifest.json").samples, [], "conversations")
-    paths = listing.paths
-    media = {digest: paths[video] for video, digest in listing.media_digests.items() if digest}
+    sources = media_sources(listing.samples)
+    media = {digest: sources[video] for video, digest in listing.media_digests.items() if digest}
     rule = FrameRule(count=RULE.count, max_side=RULE.max_side, codec=RULE.codec, jpeg_quality=RULE.jpeg_quality)
     for name in ("shard", "index", "dataset"):
         (folder / name).mkdir()

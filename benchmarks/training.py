@@ -81,14 +81,14 @@ def prepare(work: Path, clips: int) -> int:
     from videoguard.dataset.building import read_split
     from videoguard.exercises.catalogue import CLASSES
     from videoguard.exercises.generate import generate_exercise_videos
-    from videoguard.models.tiny.internvl import build_internvl
+    from videoguard.models.tiny.building import build_tiny
     from videoguard.models.tiny.pretraining import tokenizer_corpus
 
     per_form = max(1, round(clips / len(CLASSES)))
     generate_exercise_videos(
         work / "data", videos_per_form=per_form, answers="text", size=SIZE, seconds=SECONDS, fps=FPS, seed=SEED, workers=2
     )
-    build_internvl(TinyModel(), tokenizer_corpus(), SEED, work / "base")
+    build_tiny(TinyModel(), tokenizer_corpus(), SEED, work / "base")
     store_frames(work)
     samples = len(read_split(work / "dataset", "train"))
     frames = f"{SECONDS * FPS:.0f} frames of {SIZE} × {SIZE} pixels, of which {RULE.count} are seen"

@@ -23,7 +23,7 @@ def timeline(workspace, shared) -> dict[str, Any]:
     """A shorter form of the recipe: half of its pre-training and of its steps."""
     (workspace.folder / "data/timeline").mkdir(parents=True)
     shutil.copy(shared / "data/timeline/sft_data.jsonl", workspace.folder / "data/timeline")
-    return run(workspace, "fan_timeline_tiny", "model.tiny.pretraining_steps=150", "training.epochs=40")
+    return run(workspace, "fan_timeline_tiny", "model.tiny.pretraining_steps=150", "training.epochs=30")
 
 
 def test_text_alone_learns_to_write_its_schema(timeline):

@@ -90,18 +90,18 @@ def test_the_log_and_the_events_tell_every_step(trained):
     validations = {point["step"]: point["validation_loss"] for point in log if "validation_loss" in point}
     assert len(validations) == 3
     assert trained.reply.best_validation_loss == min(validations.values()) == validations[trained.reply.best_step]
+    first, *events = trained.events
+    assert (first["step"], first["metrics"]) == (0, {})
+    assert " tokens of the first example are trained: " in first["note"]
     # Speed and memory differ from run to run: they are told, and not kept.
     told = [
         {name: value for name, value in event["metrics"].items() if name not in SPEED}
         for event in trained.events
         if event["metrics"]
     ]
-    assert [{"step": event["step"], **metrics} for event, metrics in zip(trained.events, told, strict=True)] == log
-    assert all(event["metrics"].keys() >= SPEED for event in trained.events if "train_loss" in event["metrics"])
+    assert [{"step": event["step"], **metrics} for event, metrics in zip(events, told, strict=True)] == log
+    assert all(event["metrics"].keys() >= SPEED for event in events if "train_loss" in event["metrics"])
     assert {event["of"] for event in trained.events} == {trained.reply.steps}
-    # Before the first step: what of an example is trained.
-    assert trained.events[0]["step"] == 0
-    assert " tokens of the first example are trained: " in trained.events[0]["note"]
 
 
 def test_the_curves_are_a_picture(trained):

@@ -7,6 +7,7 @@ from prefect import task
 from prefect.runtime import flow_run
 
 from tasks.base_model import HOW_LOADED, BaseReference
+from tasks.dataset import schema_content
 from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest, sampling_rule
 from tasks.step import HOUR, OPTIONS, ByProvenance, Event, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
@@ -34,7 +35,7 @@ _SOURCE = [
     "models/checkpoints.py",
     "dataset/messages.py",
 ]
-_SCORING_SOURCE = ["inference/engine.py", "evaluation", "manifests/labels.py"]
+_SCORING_SOURCE = ["inference/engine.py", "evaluation", "manifests/labels.py", "dataset/answer_schema.py"]
 
 _WITHOUT_EFFECT = {"keep_last", "peak_tflops", "deepspeed"}
 """Settings that do not decide which adapter comes out; of DeepSpeed's file that is its content."""
@@ -67,7 +68,11 @@ def _chosen_by(config: RunConfig) -> dict[str, object]:
     """What the score of the validation answers depends on, where the best checkpoint is chosen by it."""
     if config.training.metric == "loss":
         return {}
-    return {"scoring": [config.inference.max_new_tokens, config.evaluation.sentence_model]}
+    schema = schema_content(config.dataset.answer)
+    return {
+        "scoring": [config.inference.max_new_tokens, config.evaluation.sentence_model],
+        **({} if schema is None else {"answer_schema": schema}),
+    }
 
 
 def _cooperation(training: TrainingSection) -> dict[str, object]:
@@ -171,4 +176,5 @@ def _scoring(place: Workplace, config: RunConfig) -> Scoring | None:
         max_new_tokens=config.inference.max_new_tokens,
         sentence_model=config.evaluation.sentence_model,
         state=place.state,
+        answer_schema=schema_content(config.dataset.answer),
     )

@@ -10,7 +10,10 @@ from videoguard.config import InferenceSection
 from videoguard.dataset.building import read_split
 from videoguard.digests import digest_file
 from videoguard.errors import UserError
+from videoguard.models.base import find_base
 from videoguard.models.checkpoints import checkpoint_at, step_of
+from videoguard.models.loading import load_processor
+from videoguard.models.preprocessing import Preprocessor
 from videoguard.training.request import Scoring
 from videoguard.training.selection import AnswerScore
 from videoguard.training.train import train
@@ -138,3 +141,14 @@ def test_a_metric_that_cannot_score_is_refused_before_the_training(change, said,
 def test_without_a_validation_split_there_is_nothing_to_choose_by(scoring, small_set):
     with pytest.raises(UserError, match="there is no validation split to choose by"):
         AnswerScore(scoring, [], None, small_set.store)  # type: ignore[arg-type]
+
+
+def test_json_is_valid_by_the_schema_of_the_answers(tiny_base, scoring):
+    base = find_base(str(tiny_base))
+    preprocessor = Preprocessor(load_processor(base), base.family)
+    rows = [{"id": "a", "video": None, "answer": '{"form": "good"}', "question": "Which form?", "system": None}]
+    plain = scoring.model_copy(update={"metric": "json_validity"})
+    strict = plain.model_copy(update={"answer_schema": {"type": "object", "required": ["form"]}})
+    assert AnswerScore(plain, rows, preprocessor, None).score(['{"reps": 3}']) == 1.0
+    assert AnswerScore(strict, rows, preprocessor, None).score(['{"reps": 3}']) == 0.0
+    assert AnswerScore(strict, rows, preprocessor, None).score(['{"form": "poor"}']) == 1.0

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from videoguard.config import AugmentationSection, FramesSection, MetricName, TrainingSection
 
@@ -20,6 +20,8 @@ class Scoring(BaseModel):
     sentence_model: str
     state: Path
     """State folder, where WordNet is."""
+    answer_schema: dict[str, JsonValue] | None = None
+    """What `json_validity` asks of an answer beside being JSON."""
 
 
 class TrainingRequest(BaseModel):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from peft import PeftModel
 
+from videoguard.dataset.answer_schema import load_answer_schema
 from videoguard.dataset.building import messages_of
 from videoguard.errors import UserError
 from videoguard.evaluation.metrics.building import RowMetric, build_metric
@@ -52,7 +53,10 @@ class AnswerScore:
 
     def __call__(self, model: PeftModel) -> float:
         """Answer all rows; higher is better. Every process calls this, and gets the same."""
-        answers = self._answers(model)
+        return self.score(self._answers(model))
+
+    def score(self, answers: list[str]) -> float:
+        """Mean score of answers to the rows, in their order; what cannot be scored is left out."""
         found = self._metric.compute(predictions=answers, references=[row["answer"] for row in self._rows])
         scores = [score for score in found["scores"] if score is not None]
         return sum(scores) / len(scores)
@@ -83,7 +87,13 @@ class AnswerScore:
 
 def _build(scoring: Scoring, cache: str) -> RowMetric:
     try:
-        return build_metric(scoring.metric, sentence_model=scoring.sentence_model, state=scoring.state, cache_dir=cache)
+        return build_metric(
+            scoring.metric,
+            sentence_model=scoring.sentence_model,
+            state=scoring.state,
+            cache_dir=cache,
+            answer_schema=None if scoring.answer_schema is None else load_answer_schema(scoring.answer_schema),
+        )
     except MissingResourceError as missing:
         raise UserError(f"training.metric is {scoring.metric}: {missing}") from None
 

@@ -34,7 +34,8 @@ def test_half_the_batch_twice_accumulated_is_the_same_training(training_request,
     events: list[dict[str, Any]] = []
     reply = train_within_memory(training_request(tmp_path), exhaust_at(6, events), train)
     notes = [event["note"] for event in events if "note" in event]
-    assert notes == ["out of memory with batches of 10: now 5, accumulated 2 times", "resumed from step 4"]
+    told = [note for note in notes if "first example" not in note]
+    assert told == ["out of memory with batches of 10: now 5, accumulated 2 times", "resumed from step 4"]
     assert (reply.batch_size, reply.accumulation, reply.steps) == (5, 2, trained.reply.steps)
     found, wanted = (load_file(folder / ADAPTER) for folder in (tmp_path, trained.folder))
     for name in wanted:

@@ -28,8 +28,15 @@ class AnswerRow(BaseModel):
     """The wanted answer."""
     status: Literal["ok", "failed"]
     answer: str | None = None
+    """What counts as the model's answer: as generated, or after a repair of its JSON."""
+    generated: str | None = None
+    """What the model wrote, where a repair changed it; None where `answer` is as generated."""
     mean_token_logprob: float | None = None
     """Mean natural log-probability of the generated tokens."""
+    predicted_label: str | None = None
+    """The likeliest of the known labels, scored and not parsed from the answer; None where there are none."""
+    label_probability: float | None = None
+    """Probability of `predicted_label` among the known labels."""
     new_tokens: int | None = None
     latency_s: float | None = None
     """Share of the batch's wall time that falls on this row, seconds."""

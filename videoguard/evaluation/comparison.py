@@ -77,7 +77,7 @@ class Comparison(BaseModel):
     pairs: list[PairedDifference]
     """Pair by pair (first with each other one, second with each later one), and metric by metric within a pair."""
     changed: list[ChangedSample] = []
-    """The samples that changed most, by metric and pair: first those that got worse most, then those that got better most."""
+    """The samples that changed most, pair by pair and metric by metric: those that got worse first, the worst first."""
     alpha: float = 0.05
     tests: int = 0
     """How many tests the p-values are corrected for."""

@@ -17,13 +17,13 @@ from videoguard.models.checkpoints import (
     train_to_the_end,
 )
 from videoguard.models.loading import load_model, load_processor, usable_attention, usable_quantization
+from videoguard.models.memory import telling_exhaustion
 from videoguard.models.preprocessing import Preprocessor, digest_processor, make_record
 from videoguard.models.reporting import Emit, Reporter
 from videoguard.training.adapters import attach_adapter
 from videoguard.training.arguments import training_arguments
 from videoguard.training.data import TrainingData, read_data
 from videoguard.training.launching import count_processes
-from videoguard.training.memory import telling_exhaustion
 from videoguard.training.monitoring import Meter, cost_of, peak_flops
 from videoguard.training.optimizers import rates_of, usable_optimizer
 from videoguard.training.outcome import (

@@ -67,7 +67,8 @@ def test_examples_are_encoded_ahead_once(small_set, preprocessor, monkeypatch):
 
     def count(*given: Any) -> Example:
         encoded.append(given)
-        return example_of(*given)
+        example: Example = example_of(*given)
+        return example
 
     monkeypatch.setattr(preprocessor, "example", count)
     several = examples(small_set, preprocessor, None)

@@ -37,7 +37,7 @@ def test_what_cannot_be_shown_is_a_reason(prompts):
 
 def test_the_longest_prompts_come_first(prompts):
     made = dict(prepare_ahead(prompts, prompts.by_length(), 0))
-    sizes = [len(made[number]["input_ids"]) for number in prompts.by_length() if not isinstance(made[number], str)]
+    sizes = [len(prompt["input_ids"]) for prompt in made.values() if not isinstance(prompt, str)]
     # Characters stand for tokens within prompts that show as much.
     assert sizes[0] == max(sizes)
     assert sizes[-1] == min(sizes)

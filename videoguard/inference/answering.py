@@ -20,6 +20,8 @@ from videoguard.models.preprocessing import RECORD, Example
 # A group of finished rows is handed on when it is this share of a batch, or this old.
 _GROUP_SHARE = 0.25
 _GROUP_SECONDS = 1.0
+# What comes after them depends on which answers were written side by side.
+_DECIMALS = 4
 
 
 @dataclass(frozen=True)
@@ -129,9 +131,10 @@ def _rows(questions: Sequence[Question], group: Mapping[int, Answer | str], seco
 
 
 def _told(answer: Answer) -> dict[str, Any]:
+    mean = answer.mean_token_logprob
     return {
         "status": "ok",
         "answer": answer.text,
-        "mean_token_logprob": answer.mean_token_logprob,
+        "mean_token_logprob": None if mean is None else round(mean, _DECIMALS),
         "new_tokens": answer.new_tokens,
     }

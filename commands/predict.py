@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 20
 _VOTE = "vote"
+_LONGEST_NAME = 40
 
 
 def predict(
@@ -123,6 +124,11 @@ def _read(inputs: Sequence[Path], media_root: Path | None) -> "tuple[list[Sample
     return samples, problems
 
 
+def _end_of(name: str) -> str:
+    """A name that fits into a table: of a long path the end tells more than the beginning."""
+    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
+
+
 def _print(console: Console, rows: "dict[str, list[AnswerRow]]", output: Path | None, problems: Sequence[str]) -> None:
     table = Table("sample")
     for name in rows:
@@ -130,7 +136,7 @@ def _print(console: Console, rows: "dict[str, list[AnswerRow]]", output: Path | 
     side_by_side = list(zip(*rows.values(), strict=True))
     for each in side_by_side[:_MOST_SHOWN]:
         told = [escape(row.answer or "") if row.status == "ok" else f"[red]{escape(row.error or '')}[/red]" for row in each]
-        table.add_row(escape(each[0].id), *told)
+        table.add_row(escape(_end_of(each[0].id)), *told)
     console.print(table)
     if len(side_by_side) > _MOST_SHOWN:
         where = "--output FILE writes all" if output is None else f"{output} has all"

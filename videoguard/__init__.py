@@ -8,13 +8,16 @@ the tasks of the flow call.
     print(model.predict([Path("clip.mp4")])[0].answer)
 """
 
+from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Callable[..., Any]:
     """`load_model` and `predict_video`, imported when they are asked for: loading PyTorch takes seconds."""
     if name in {"load_model", "predict_video"}:
-        return getattr(import_module("videoguard.prediction.api"), name)
+        found: Callable[..., Any] = getattr(import_module("videoguard.prediction.api"), name)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

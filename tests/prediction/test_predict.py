@@ -20,6 +20,7 @@ from videoguard.inference.shared_base import SharedBase
 from videoguard.inference.voting import vote
 from videoguard.models.base import find_base
 from videoguard.prediction import predict as module
+from videoguard.prediction.api import VideoError
 from videoguard.prediction.models import find_models
 from videoguard.prediction.predict import PredictionSettings, predict
 from videoguard.prediction.questions import sample_of_video
@@ -32,7 +33,7 @@ def other_adapter(trained, tmp_path_factory) -> Path:
     """The adapter with other weights."""
     from safetensors.torch import load_file, save_file
 
-    folder = tmp_path_factory.mktemp("other") / "adapter"
+    folder: Path = tmp_path_factory.mktemp("other") / "adapter"
     shutil.copytree(trained.adapter, folder)
     weights = load_file(folder / "adapter_model.safetensors")
     save_file({name: weight.flip(0) * 3 for name, weight in weights.items()}, folder / "adapter_model.safetensors")
@@ -128,7 +129,7 @@ def test_a_base_is_asked_with_as_many_frames_as_wanted_and_an_adapter_with_its_o
 
 
 def test_an_adapter_and_a_base_that_do_not_fit_are_refused_before_any_work(trained, tiny_family, asked, tmp_path):
-    with pytest.raises(UserError, match="does not fit its base .*: base_digest: trained with '.*', found '"):
+    with pytest.raises(UserError, match=r"does not fit its base .*: base_digest: trained with '.*', found '"):
         run(asked[0], "--model", trained.adapter, "--base", tiny_family("internvl"), "--state", tmp_path)
     assert not (tmp_path / "rows.db").exists()
 
@@ -167,7 +168,7 @@ def test_a_model_answers_in_three_lines(asked, trained, tiny_base, tmp_path):
     answer = videoguard.predict_video(model, asked[0], "Which exercise is this?")
     assert answer == model.predict([asked[0]], "Which exercise is this?")[0].answer
     (tmp_path / "text.mp4").write_text("no video")
-    with pytest.raises(videoguard.prediction.api.VideoError, match=r"text.mp4: it is not a video file"):
+    with pytest.raises(VideoError, match=r"text.mp4: it is not a video file"):
         videoguard.predict_video(model, tmp_path / "text.mp4", "Which?")
 
 
@@ -201,7 +202,8 @@ def test_scored_labels_are_averaged():
     ]
     chosen = vote(rows)
     # 0.9 against 0.4 + 0.3, over three opinions.
-    assert (chosen.predicted_label, chosen.label_probability) == ("lunge", pytest.approx(0.3))
+    assert chosen.predicted_label == "lunge"
+    assert chosen.label_probability == pytest.approx(0.3)
 
 
 def test_where_all_failed_the_first_reason_is_told():

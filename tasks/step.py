@@ -37,6 +37,9 @@ STEPS = (
     "evaluation",
     "report",
     "publish",
+    "world-base",
+    "world-adapter",
+    "world-clip",
 )
 Event = dict[str, Any]
 

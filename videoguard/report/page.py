@@ -10,9 +10,10 @@ from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from videoguard.config import Band
+from videoguard.inference.rows import AnswerRow
 from videoguard.report.cells import LINE_HEIGHT, Pen, clean_text
-from videoguard.report.styles import BAND_COLOURS, Style
-from videoguard.report.wording import band_words
+from videoguard.report.styles import BAND_COLOURS, Style, score_style
+from videoguard.report.wording import band_words, is_share
 
 _A4 = 9
 _MARGINS = PageMargins(left=0.4, right=0.4, top=0.55, bottom=0.55, header=0.25, footer=0.25)
@@ -62,12 +63,41 @@ def write_group(pen: Pen, row: int, first: int, last: int, text: str, style: Sty
     pen.sheet.merge_cells(start_row=row, end_row=row, start_column=first, end_column=last)
 
 
+def write_answer(pen: Pen, row: int, column: int, answered: AnswerRow | None) -> None:
+    """Write a model's answer; one that is empty says so, one that is absent is a dash."""
+    if answered is not None and answered.answer == "":
+        pen.text(row, column, "(empty answer)", Style.NOTHING)
+    else:
+        pen.text(row, column, None if answered is None else answered.answer)
+
+
+def write_score(pen: Pen, row: int, column: int, metric: str, score: float | None) -> None:
+    """Write a sample's score: what is right or wrong as yes or no."""
+    if is_share(metric) and score in (0.0, 1.0):
+        pen.text(row, column, "yes" if score else "no", Style.CENTRED)
+    else:
+        pen.number(row, column, score, score_style(is_share(metric)))
+
+
 def explain_metric(cell: Cell, metric: str, band: Band | None) -> None:
     """Attach to a heading what the metric is called in files, and its colour thresholds."""
     words = f"{metric} in files and in MLflow."
     if band is not None:
         words += f"\nColours: {band_words(metric, band)}."
+    explain(cell, words)
+
+
+def explain(cell: Cell, words: str) -> None:
+    """Attach a comment."""
     cell.comment = Comment(clean_text(words).text, "Video-Guard", height=70, width=260)
+
+
+def colour_metric(sheet: Worksheet, cells: str, metric: str, band: Band | None) -> None:
+    """Colour a column of samples' scores, as `write_score` writes them."""
+    if band is not None:
+        colour_scores(sheet, cells, band)
+    if is_share(metric):
+        colour_yes_no(sheet, cells)
 
 
 def colour_scores(sheet: Worksheet, cells: str, band: Band) -> None:

@@ -1,24 +1,34 @@
 """The sheet Results: one line a sample, to sort, filter and read."""
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from videoguard.inference.rows import AnswerRow
 from videoguard.manifests.sample import file_to_open
 from videoguard.report.cells import LINE_HEIGHT, Pen, Tally
 from videoguard.report.content import ModelResult, ReportContent
 from videoguard.report.figures import SampleLine, score_of, scored_metrics, side_by_side, why_unscored
 from videoguard.report.links import video_link
-from videoguard.report.page import colour_scores, colour_yes_no, explain_metric, set_up_print, write_notice
-from videoguard.report.styles import Style, score_style
+from videoguard.report.page import (
+    colour_metric,
+    explain,
+    explain_metric,
+    set_up_print,
+    write_answer,
+    write_notice,
+    write_score,
+)
+from videoguard.report.styles import Style
 from videoguard.report.wording import EXERCISE, is_share, metric_words, metrics_of, sample_words
 
-NAME = "Results"
-
 _TEXT_WIDTH = 35.0
+_CONFIDENCE = "Geometric mean of the probabilities of the answer's tokens. It tells how sure the model was, not how right."
+_PROBABILITY = "Probability of the likeliest class among the known classes."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,8 @@ class _Column:
     width: float
     write: Callable[[Pen, int, int, SampleLine], object]
     metric: str | None = None
+    note: str | None = None
+    """Comment on the heading."""
 
 
 def write_results(sheet: Worksheet, content: ReportContent, tally: Tally, opened_from: Path) -> int:
@@ -42,6 +54,8 @@ def write_results(sheet: Worksheet, content: ReportContent, tally: Tally, opened
         heading = pen.text(header_row, position, column.heading, Style.HEADER)
         if column.metric is not None:
             explain_metric(heading, column.metric, content.bands.get(column.metric))
+        elif column.note is not None:
+            explain(heading, column.note)
     sheet.row_dimensions[header_row].height = 3.5 * LINE_HEIGHT
     for row, line in enumerate(lines, start=header_row + 1):
         for position, column in enumerate(columns, start=1):
@@ -57,9 +71,13 @@ def write_results(sheet: Worksheet, content: ReportContent, tally: Tally, opened
 
 
 def _columns(content: ReportContent, lines: list[SampleLine], opened_from: Path) -> list[_Column]:
-    """The columns from left to right. A metric that scored no sample at all has none: Summary and Errors tell of it."""
+    """The columns from left to right. A metric that scored no sample at all has none: Summary and Errors tell of it.
+
+    Nor has a question that is the same for all: Summary tells it.
+    """
     metrics = scored_metrics(content.models) or metrics_of(content.models)
     main = len(content.models) - 1
+    questions = {line.known.question for line in lines}
     shown = [line.known.video for line in lines if line.known.video is not None]
 
     def write_video(pen: Pen, row: int, column: int, line: SampleLine) -> None:
@@ -73,11 +91,12 @@ def _columns(content: ReportContent, lines: list[SampleLine], opened_from: Path)
         _text_column(
             "Exercise", _fitting((line.known.label or "" for line in lines), 10, 20), lambda line: line.known.label
         ),
-        _text_column("Question", 20, lambda line: line.known.question),
+        *([] if len(questions) == 1 else [_text_column("Question", 20, lambda line: line.known.question)]),
         _text_column("Wanted answer", _TEXT_WIDTH, lambda line: line.known.reference),
         *(_answer_column(content.models[model], model) for model in (main, *range(main))),
         *(_score_column(metric) for metric in metrics if metric != EXERCISE),
         *([_identified_column(), _score_column(EXERCISE)] if EXERCISE in metrics else []),
+        *_extra_columns(lines),
         _Column("New tokens", 9, _write_new_tokens),
         _Column("Status", 9, _write_status),
         _text_column("What is missing, and why", 28, lambda line: _why_missing(line, metrics)),
@@ -99,25 +118,45 @@ def _identified_column() -> _Column:
 
 
 def _answer_column(model: ModelResult, position: int) -> _Column:
-    def write(pen: Pen, row: int, column: int, line: SampleLine) -> None:
-        answered = line.rows[position]
-        if answered is not None and answered.answer == "":
-            pen.text(row, column, "(empty answer)", Style.NOTHING)
-        else:
-            pen.text(row, column, None if answered is None else answered.answer)
-
-    return _Column(f"Answer of {model.heading}", _TEXT_WIDTH, write)
+    heading = f"Answer of {model.heading}"
+    return _Column(heading, _TEXT_WIDTH, lambda pen, row, column, line: write_answer(pen, row, column, line.rows[position]))
 
 
 def _score_column(metric: str) -> _Column:
     def write(pen: Pen, row: int, column: int, line: SampleLine) -> None:
-        score = score_of(line.scores, metric)
-        if is_share(metric) and score in (0.0, 1.0):
-            pen.text(row, column, "yes" if score else "no", Style.CENTRED)
-        else:
-            pen.number(row, column, score, score_style(is_share(metric)))
+        write_score(pen, row, column, metric, score_of(line.scores, metric))
 
     return _Column(sample_words(metric), 12 if is_share(metric) else 10.5, write, metric)
+
+
+def _extra_columns(lines: Sequence[SampleLine]) -> list[_Column]:
+    """What the last model told beside its answers, as far as it did."""
+    rows = [line.rows[-1] for line in lines if line.rows[-1] is not None]
+    columns = []
+    if any(row.generated is not None for row in rows):
+        columns.append(_main_text("As generated, before the repair", _TEXT_WIDTH, lambda row: row.generated or ""))
+    if any(row.mean_token_logprob is not None for row in rows):
+        columns.append(_main_share("Confidence", 11, _confidence, _CONFIDENCE))
+    if any(row.predicted_label is not None for row in rows):
+        columns.append(_main_text("Likeliest class", 15, lambda row: row.predicted_label))
+        columns.append(_main_share("Its probability", 11, lambda row: row.label_probability, _PROBABILITY))
+    return columns
+
+
+def _main_text(heading: str, width: float, read: Callable[[AnswerRow], str | None]) -> _Column:
+    return _text_column(heading, width, lambda line: None if line.rows[-1] is None else read(line.rows[-1]))
+
+
+def _main_share(heading: str, width: float, read: Callable[[AnswerRow], float | None], note: str) -> _Column:
+    def write(pen: Pen, row: int, column: int, line: SampleLine) -> None:
+        main = line.rows[-1]
+        pen.number(row, column, None if main is None else read(main), Style.SHARE)
+
+    return _Column(heading, width, write, note=note)
+
+
+def _confidence(row: AnswerRow) -> float | None:
+    return None if row.mean_token_logprob is None else math.exp(min(row.mean_token_logprob, 0.0))
 
 
 def _write_new_tokens(pen: Pen, row: int, column: int, line: SampleLine) -> None:
@@ -146,11 +185,7 @@ def _why_missing(line: SampleLine, metrics: list[str]) -> str:
 
 def _colour(sheet: Worksheet, content: ReportContent, columns: list[_Column], first_row: int, last_row: int) -> None:
     for position, column in enumerate(columns, start=1):
-        if column.metric is None:
-            continue
-        letter = get_column_letter(position)
-        cells = f"{letter}{first_row}:{letter}{last_row}"
-        if column.metric in content.bands:
-            colour_scores(sheet, cells, content.bands[column.metric])
-        if is_share(column.metric):
-            colour_yes_no(sheet, cells)
+        if column.metric is not None:
+            letter = get_column_letter(position)
+            cells = f"{letter}{first_row}:{letter}{last_row}"
+            colour_metric(sheet, cells, column.metric, content.bands.get(column.metric))

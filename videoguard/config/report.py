@@ -76,8 +76,8 @@ class ReportSection(Section):
     bands: dict[MetricName, Band] = Field(default_factory=_default_bands)
     """Colour thresholds of each metric."""
     sheets: tuple[SheetName, ...] = tuple(SHEET_TITLES)
-    """Sheets in their order. One that has nothing to say is left out; `errors` tells what the figures lack, and must stay."""
-    sheet_titles: dict[SheetName, str] = {}
+    """Sheets in their order; one that has nothing to say is left out. `errors` must stay: it tells what is in no figure."""
+    sheet_titles: dict[SheetName, str] = Field(default_factory=dict)
     """Other titles of sheets, at most 31 characters each."""
     samples: SamplesSection = SamplesSection()
     """The samples that are shown with their frames."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
+from videoguard.evaluation.scores import MetricFacts
 from videoguard.inference.rows import AnswerRow
 from videoguard.manifests.sample import file_to_open
 from videoguard.report.cells import LINE_HEIGHT, Pen, Tally
@@ -24,7 +25,7 @@ from videoguard.report.page import (
     write_score,
 )
 from videoguard.report.styles import Style
-from videoguard.report.wording import EXERCISE, is_share, metric_words, metrics_of, sample_words
+from videoguard.report.wording import EXERCISE, is_yes_no, metrics_of, sample_words
 
 _TEXT_WIDTH = 35.0
 _CONFIDENCE = "Geometric mean of the probabilities of the answer's tokens. It tells how sure the model was, not how right."
@@ -38,13 +39,13 @@ class _Column:
     heading: str
     width: float
     write: Callable[[Pen, int, int, SampleLine], object]
-    metric: str | None = None
+    metric: MetricFacts | None = None
     note: str | None = None
     """Comment on the heading."""
 
 
-def write_results(sheet: Worksheet, content: ReportContent, tally: Tally, opened_from: Path) -> int:
-    """Write the sheet and return how many samples it holds; video links are told from the folder `opened_from`."""
+def write_results(sheet: Worksheet, content: ReportContent, tally: Tally, opened_from: Path) -> None:
+    """Write the sheet; video links are told from the folder `opened_from`."""
     lines = side_by_side(content.models)
     columns = _columns(content, lines, opened_from)
     pen = Pen(sheet, tally, [column.width for column in columns])
@@ -53,7 +54,7 @@ def write_results(sheet: Worksheet, content: ReportContent, tally: Tally, opened
     for position, column in enumerate(columns, start=1):
         heading = pen.text(header_row, position, column.heading, Style.HEADER)
         if column.metric is not None:
-            explain_metric(heading, column.metric, content.bands.get(column.metric))
+            explain_metric(heading, column.metric, content.bands.get(column.metric.name))
         elif column.note is not None:
             explain(heading, column.note)
     sheet.row_dimensions[header_row].height = 3.5 * LINE_HEIGHT
@@ -67,7 +68,6 @@ def write_results(sheet: Worksheet, content: ReportContent, tally: Tally, opened
     sheet.freeze_panes = f"B{header_row + 1}"
     sheet.auto_filter.ref = f"A{header_row}:{get_column_letter(len(columns))}{last_row}"
     _colour(sheet, content, columns, header_row + 1, last_row)
-    return len(lines)
 
 
 def _columns(content: ReportContent, lines: list[SampleLine], opened_from: Path) -> list[_Column]:
@@ -94,8 +94,7 @@ def _columns(content: ReportContent, lines: list[SampleLine], opened_from: Path)
         *([] if len(questions) == 1 else [_text_column("Question", 20, lambda line: line.known.question)]),
         _text_column("Wanted answer", _TEXT_WIDTH, lambda line: line.known.reference),
         *(_answer_column(content.models[model], model) for model in (main, *range(main))),
-        *(_score_column(metric) for metric in metrics if metric != EXERCISE),
-        *([_identified_column(), _score_column(EXERCISE)] if EXERCISE in metrics else []),
+        *(column for metric in sorted(metrics, key=_is_exercise) for column in _metric_columns(metric, lines)),
         *_extra_columns(lines),
         _Column("New tokens", 9, _write_new_tokens),
         _Column("Status", 9, _write_status),
@@ -122,11 +121,27 @@ def _answer_column(model: ModelResult, position: int) -> _Column:
     return _Column(heading, _TEXT_WIDTH, lambda pen, row, column, line: write_answer(pen, row, column, line.rows[position]))
 
 
-def _score_column(metric: str) -> _Column:
-    def write(pen: Pen, row: int, column: int, line: SampleLine) -> None:
-        write_score(pen, row, column, metric, score_of(line.scores, metric))
+def _is_exercise(metric: MetricFacts) -> bool:
+    return metric.name == EXERCISE
 
-    return _Column(sample_words(metric), 12 if is_share(metric) else 10.5, write, metric)
+
+def _metric_columns(metric: MetricFacts, lines: Sequence[SampleLine]) -> list[_Column]:
+    """The metric's score; before it the exercise that it judged, after it what it says about its scores."""
+    columns = [*([_identified_column()] if _is_exercise(metric) else []), _score_column(metric)]
+    if any(line.scores is not None and metric.name in line.scores.notes for line in lines):
+        columns.append(_text_column(f"{metric.title}: why", 30, lambda line: _note(line, metric.name)))
+    return columns
+
+
+def _note(line: SampleLine, metric: str) -> str:
+    return "" if line.scores is None else line.scores.notes.get(metric, "")
+
+
+def _score_column(metric: MetricFacts) -> _Column:
+    def write(pen: Pen, row: int, column: int, line: SampleLine) -> None:
+        write_score(pen, row, column, metric, score_of(line.scores, metric.name))
+
+    return _Column(sample_words(metric), 12 if is_yes_no(metric) else 10.5, write, metric)
 
 
 def _extra_columns(lines: Sequence[SampleLine]) -> list[_Column]:
@@ -169,15 +184,15 @@ def _write_status(pen: Pen, row: int, column: int, line: SampleLine) -> None:
     pen.text(row, column, "missing" if main is None else main.status, Style.CENTRED)
 
 
-def _why_missing(line: SampleLine, metrics: list[str]) -> str:
+def _why_missing(line: SampleLine, metrics: Sequence[MetricFacts]) -> str:
     """Why the last model's answer, or a score of it, is missing; nothing where all is there."""
     main = line.rows[-1]
     if main is None or main.status == "failed":
         return why_unscored(main, None, "")
     lacking: dict[str, list[str]] = {}
     for metric in metrics:
-        if score_of(line.scores, metric) is None:
-            lacking.setdefault(why_unscored(main, line.scores, metric), []).append(metric_words(metric))
+        if score_of(line.scores, metric.name) is None:
+            lacking.setdefault(why_unscored(main, line.scores, metric.name), []).append(metric.title)
     notes = [main.error] if main.error else []
     notes += [f"{', '.join(words)}: {reason}" for reason, words in lacking.items()]
     return "\n".join(notes)
@@ -188,4 +203,4 @@ def _colour(sheet: Worksheet, content: ReportContent, columns: list[_Column], fi
         if column.metric is not None:
             letter = get_column_letter(position)
             cells = f"{letter}{first_row}:{letter}{last_row}"
-            colour_metric(sheet, cells, column.metric, content.bands.get(column.metric))
+            colour_metric(sheet, cells, column.metric, content.bands.get(column.metric.name))

@@ -9,9 +9,9 @@ from openpyxl.drawing.image import Image
 from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, OneCellAnchor
 from openpyxl.drawing.xdr import XDRPositiveSize2D
 from openpyxl.utils import get_column_letter
-from openpyxl.utils.units import pixels_to_EMU
 from openpyxl.worksheet.worksheet import Worksheet
 
+from videoguard.evaluation.scores import MetricFacts
 from videoguard.manifests.sample import file_to_open
 from videoguard.report.cells import LINE_HEIGHT, Pen, Tally
 from videoguard.report.content import ReportContent
@@ -29,10 +29,12 @@ from videoguard.report.page import (
 from videoguard.report.samples import ShownSamples, shown_samples
 from videoguard.report.styles import Style
 from videoguard.report.thumbnails import Strip, film_strip
-from videoguard.report.wording import metric_words, metrics_of, sample_words
+from videoguard.report.wording import metrics_of, sample_words
 
 _MOST_METRICS = 6
+_FRAMES = 3
 _MARGIN = 4
+_EMU_PER_PIXEL = 9525
 _POINTS_PER_PIXEL = 0.75
 # Widths are counted in digits of Calibri 11, which are 7 pixels wide, with 5 pixels around them.
 _PIXELS_PER_WIDTH, _PIXELS_AROUND = 7, 5
@@ -45,12 +47,8 @@ class _Table:
     content: ReportContent
     shown: ShownSamples
     strips: dict[str, Strip]
-    metrics: list[str]
+    metrics: list[MetricFacts]
     opened_from: Path
-
-    @property
-    def frames_column(self) -> int | None:
-        return 3 if self.strips else None
 
     @property
     def headings(self) -> list[str]:
@@ -85,9 +83,8 @@ def write_samples(sheet: Worksheet, content: ReportContent, tally: Tally, opened
     sheet.sheet_view.showGridLines = False
     set_up_print(sheet, None, content.partial)
     row = write_notice(pen, 1, len(table.headings), content.partial)
-    words = metric_words(shown.metric)
-    row = _write_part(pen, table, row, f"Lowest {words}", shown.worst)
-    _write_part(pen, table, row, f"Highest {words}", shown.best)
+    row = _write_part(pen, table, row, f"Worst {shown.metric.title}", shown.worst)
+    _write_part(pen, table, row, f"Best {shown.metric.title}", shown.best)
 
 
 def _strips(content: ReportContent, shown: ShownSamples) -> dict[str, Strip]:
@@ -96,10 +93,10 @@ def _strips(content: ReportContent, shown: ShownSamples) -> dict[str, Strip]:
     return {video: film_strip(frames, content.samples.frames) for video, frames in found.items() if frames}
 
 
-def _metrics(content: ReportContent, shown: ShownSamples) -> list[str]:
+def _metrics(content: ReportContent, shown: ShownSamples) -> list[MetricFacts]:
     """The ranking metric first, then the others that scored something, as many as fit on a page."""
     summary = content.main.evaluation.summary
-    scored = [metric for metric in metrics_of([content.main]) if summary[metric].n and metric != shown.metric]
+    scored = [metric for metric in metrics_of([content.main]) if summary[metric.name].n and metric.name != shown.metric.name]
     return [shown.metric, *scored][:_MOST_METRICS]
 
 
@@ -115,7 +112,7 @@ def _write_part(pen: Pen, table: _Table, row: int, heading: str, lines: Sequence
         metric = column - 1 - (len(table.headings) - len(table.metrics))
         if metric >= 0:
             name = table.metrics[metric]
-            explain_metric(cell, name, table.content.bands.get(name))
+            explain_metric(cell, name, table.content.bands.get(name.name))
     pen.sheet.row_dimensions[header_row].height = 2.5 * LINE_HEIGHT
     for line_row, line in enumerate(lines, start=header_row + 1):
         _write_line(pen, table, line_row, line)
@@ -124,7 +121,7 @@ def _write_part(pen: Pen, table: _Table, row: int, heading: str, lines: Sequence
 
 
 def _note(table: _Table, count: int) -> str:
-    scored = table.content.main.evaluation.summary[table.shown.metric].n
+    scored = table.content.main.evaluation.summary[table.shown.metric.name].n
     noun = "sample" if scored == 1 else "samples"
     return f"{count:,} of {scored:,} {noun} that have this score; equal scores are ordered by the mean of all scores."
 
@@ -135,18 +132,17 @@ def _write_line(pen: Pen, table: _Table, row: int, line: SampleLine) -> None:
     pen.text(row, 1, line.known.id if strip is None else f"{line.known.id}\n\n{_times(strip)}".rstrip())
     link = None if video is None else video_link(file_to_open(video), table.content.media_root, table.opened_from)
     pen.link(row, 2, video or "", link)
-    column = 3
-    if table.frames_column is not None:
-        pen.text(row, column, "" if strip else None)
-        column += 1
-    pen.text(row, column, line.known.reference)
-    for column, answered in enumerate((line.rows[-1], *line.rows[:-1]), start=column + 1):
+    if table.strips:
+        pen.text(row, _FRAMES, "" if strip else None)
+    wanted = _FRAMES + bool(table.strips)
+    pen.text(row, wanted, line.known.reference)
+    for column, answered in enumerate((line.rows[-1], *line.rows[:-1]), start=wanted + 1):
         write_answer(pen, row, column, answered)
-    for column, metric in enumerate(table.metrics, start=column + 1):
-        write_score(pen, row, column, metric, score_of(line.scores, metric))
+    for column, metric in enumerate(table.metrics, start=wanted + 1 + len(line.rows)):
+        write_score(pen, row, column, metric, score_of(line.scores, metric.name))
     pen.fit_heights(row, row)
     if strip is not None:
-        _place_strip(pen.sheet, strip, row, 3)
+        _place_strip(pen.sheet, strip, row, _FRAMES)
 
 
 def _times(strip: Strip) -> str:
@@ -157,10 +153,10 @@ def _times(strip: Strip) -> str:
 def _place_strip(sheet: Worksheet, strip: Strip, row: int, column: int) -> None:
     """Lay the picture into the cell, and make the row as tall as it."""
     image = Image(BytesIO(strip.jpeg))
-    offset = pixels_to_EMU(_MARGIN)
-    image.anchor = OneCellAnchor(  # type: ignore[assignment]  # the stubs know only the name of a cell
+    offset = _MARGIN * _EMU_PER_PIXEL
+    image.anchor = OneCellAnchor(
         _from=AnchorMarker(col=column - 1, colOff=offset, row=row - 1, rowOff=offset),
-        ext=XDRPositiveSize2D(pixels_to_EMU(strip.width), pixels_to_EMU(strip.height)),
+        ext=XDRPositiveSize2D(strip.width * _EMU_PER_PIXEL, strip.height * _EMU_PER_PIXEL),
     )
     sheet.add_image(image)
     height = sheet.row_dimensions[row].height or 0.0
@@ -170,4 +166,4 @@ def _place_strip(sheet: Worksheet, strip: Strip, row: int, column: int) -> None:
 def _colour(sheet: Worksheet, table: _Table, first_row: int, last_row: int) -> None:
     for column, metric in enumerate(table.metrics, start=len(table.headings) - len(table.metrics) + 1):
         letter = get_column_letter(column)
-        colour_metric(sheet, f"{letter}{first_row}:{letter}{last_row}", metric, table.content.bands.get(metric))
+        colour_metric(sheet, f"{letter}{first_row}:{letter}{last_row}", metric, table.content.bands.get(metric.name))

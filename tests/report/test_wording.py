@@ -72,9 +72,8 @@ def test_without_a_band_there_is_no_colour():
 
 
 @pytest.mark.parametrize(("value", "colour"), [(0.1, "green"), (0.1001, "yellow"), (0.2, "yellow"), (0.21, "red")])
-def test_where_lower_is_better_the_colours_turn_round(make, value, colour):
-    band = Band.model_construct(green=0.1, yellow=0.2)
-    assert colour_of(value, band, make.metrics["redundancy"]) == colour
+def test_where_lower_is_better_the_colours_turn_round(value, colour):
+    assert colour_of(value, Band(green=0.1, yellow=0.2, lower_is_better=True)) == colour
 
 
 def test_bands_are_written_in_the_unit_of_the_metric(make):

@@ -125,7 +125,7 @@ def _write_model(
         explain_metric(heading, metric, content.bands.get(metric.name))
         letter = get_column_letter(column + position)
         if metric.name in content.bands:
-            colour_scores(pen.sheet, f"{letter}{header_row + 1}:{letter}{last_row}", content.bands[metric.name], metric)
+            colour_scores(pen.sheet, f"{letter}{header_row + 1}:{letter}{last_row}", content.bands[metric.name])
     for row, label in enumerate(labels, start=header_row + 1):
         _write_scored(pen, row, column, model, label, metrics)
         for position, metric in enumerate(metrics, start=1):

@@ -76,7 +76,7 @@ def side_by_side(models: Sequence[ModelResult]) -> list[SampleLine]:
 def count_colours(model: ModelResult, metric: MetricFacts, band: Band) -> Counter[str | None]:
     """Scored samples by colour; unscored ones are in none."""
     values = (score_of(scores, metric.name) for scores in model.evaluation.rows)
-    return Counter(colour_of(value, band, metric) for value in values if value is not None)
+    return Counter(colour_of(value, band) for value in values if value is not None)
 
 
 def unscored_reasons(model: ModelResult, metrics: Iterable[str]) -> list[UnscoredReason]:

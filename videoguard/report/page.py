@@ -110,22 +110,22 @@ def explain(cell: Cell, words: str) -> None:
 def colour_metric(sheet: Worksheet, cells: str, metric: MetricFacts, band: Band | None) -> None:
     """Colour a column of samples' scores, as `write_score` writes them."""
     if band is not None:
-        colour_scores(sheet, cells, band, metric)
+        colour_scores(sheet, cells, band)
     if is_yes_no(metric):
         colour_yes_no(sheet, cells)
 
 
-def colour_scores(sheet: Worksheet, cells: str, band: Band, metric: MetricFacts) -> None:
+def colour_scores(sheet: Worksheet, cells: str, band: Band) -> None:
     """Colour a range of scores by the band, as rules that follow the cells when they are sorted or edited.
 
     Only numbers are coloured: a spreadsheet ranks text above and an empty cell below every threshold.
     """
     first = cells.partition(":")[0]
-    reaches, misses = ("<=", ">") if metric.better == "lower" else (">=", "<")
+    good, poor = ("<=", ">") if band.lower_is_better else (">=", "<")
     conditions = {
-        "green": f"AND(ISNUMBER({first}),{first}{reaches}{band.green!r})",
-        "yellow": f"AND(ISNUMBER({first}),{first}{reaches}{band.yellow!r})",
-        "red": f"AND(ISNUMBER({first}),{first}{misses}{band.yellow!r})",
+        "green": f"AND(ISNUMBER({first}),{first}{good}{band.green!r})",
+        "yellow": f"AND(ISNUMBER({first}),{first}{good}{band.yellow!r})",
+        "red": f"AND(ISNUMBER({first}),{first}{poor}{band.yellow!r})",
     }
     for colour, condition in conditions.items():
         _add_rule(sheet, cells, condition, colour)

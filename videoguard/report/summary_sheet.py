@@ -166,7 +166,7 @@ def _write_headline_line(pen: Pen, content: ReportContent, metric: MetricFacts, 
         pen.number(row, column, difference, difference_style(metric))
         column += 1
     band = content.bands.get(metric.name)
-    colour = colour_of(last, band, metric)
+    colour = colour_of(last, band)
     pen.text(row, column, colour, Style.NOTHING if colour is None else BAND_STYLES[colour])
     write_group(pen, row, column + 1, column + 2, band_words(metric, band) if band else "none set", Style.CENTRED)
 

@@ -10,17 +10,6 @@ from videoguard.report.content import ModelResult
 EXERCISE = "exercise_accuracy"
 
 _QUESTIONS = {EXERCISE: "Exercise right?", "json_validity": "JSON valid?"}
-# For evaluations that do not describe their metrics.
-_KNOWN = {
-    name: MetricFacts(name=name, title=title, scale=scale)
-    for name, title, scale in (
-        ("bert_similarity", "BERT similarity", "share"),
-        ("meteor", "METEOR", "share"),
-        ("rouge_l", "ROUGE-L", "share"),
-        (EXERCISE, "Exercise identification", "yes_no"),
-        ("json_validity", "JSON validity", "yes_no"),
-    )
-}
 _FIGURES: dict[Scale, str] = {"yes_no": "{:.1%}", "share": "{:.3f}", "rating": "{:.2f}", "count": "{:,.1f}"}
 
 
@@ -28,7 +17,7 @@ def metrics_of(models: Iterable[ModelResult]) -> list[MetricFacts]:
     """What a reader must know of every metric of the models: in the order of the evaluations, undescribed ones last."""
     models = list(models)
     present = {name for model in models for name in model.evaluation.summary}
-    facts = _KNOWN | {name: fact for model in reversed(models) for name, fact in model.evaluation.metrics.items()}
+    facts = {name: fact for model in reversed(models) for name, fact in model.evaluation.metrics.items()}
     known = [fact for name, fact in facts.items() if name in present]
     return known + [MetricFacts(name=name, title=_words(name)) for name in sorted(present - facts.keys())]
 
@@ -71,18 +60,15 @@ def interval_words(metric: MetricFacts, low: float | None, high: float | None) -
 def band_words(metric: MetricFacts, band: Band) -> str:
     """The thresholds of a band: `green ≥ 0.7, yellow ≥ 0.4`."""
     figure = "{:.0%}" if is_yes_no(metric) else "{:g}"
-    sign = "≤" if metric.better == "lower" else "≥"
+    sign = "≤" if band.lower_is_better else "≥"
     return f"green {sign} {figure.format(band.green)}, yellow {sign} {figure.format(band.yellow)}"
 
 
-def colour_of(value: float | None, band: Band | None, metric: MetricFacts | None = None) -> str | None:
+def colour_of(value: float | None, band: Band | None) -> str | None:
     """`green`, `yellow` or `red`; None where there is no value or no band."""
     if value is None or band is None:
         return None
-    sign = -1.0 if metric is not None and metric.better == "lower" else 1.0
-    if sign * value >= sign * band.green:
-        return "green"
-    return "yellow" if sign * value >= sign * band.yellow else "red"
+    return band.colour(value)
 
 
 def _words(name: str) -> str:

@@ -68,7 +68,7 @@ class SamplesSection(Section):
     frames: Annotated[int, Field(ge=1, le=16)] = 4
     """Frames of each, spread evenly over the stored ones."""
     ranked_by: str | None = None
-    """Metric that tells worst from best; None, or one that scored nothing, takes the first that is more than right or wrong."""
+    """Metric that tells worst from best; None, or one that scored nothing: the first that is more than right or wrong."""
 
 
 def _default_bands() -> dict[str, Band]:

@@ -21,8 +21,10 @@ from videoguard.digests import digest_source
 from videoguard.evaluation.comparison import Comparison, read_comparison
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.inference.rows import read_rows
+from videoguard.manifests.sample import file_to_open
 from videoguard.quality.tables import read_quality
-from videoguard.report.content import ModelResult, Quarantined, ReportContent, RunFacts, settings_text
+from videoguard.report.content import ModelResult, Quarantined, ReportContent, RunFacts, StoredFrame, settings_text
+from videoguard.report.samples import pictured_videos
 from videoguard.revision import code_revision, package_versions
 from videoguard.summary import RunSummary, account
 from videoguard.training.request import TrainingReply
@@ -154,7 +156,7 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
 def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, created: datetime) -> ReportContent:
     problems = steps.manifest.facts["problems"]
     assert isinstance(problems, list)
-    return ReportContent(
+    content = ReportContent(
         title=config.report.title,
         created=created,
         models=[
@@ -168,12 +170,33 @@ def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, cr
         ],
         comparison=_comparison(place, steps),
         bands=dict(config.report.bands),
+        samples=config.report.samples,
+        sheets=config.report.sheets,
+        sheet_titles=config.report.sheet_titles,
         quarantine=_quarantine(place, steps),
         quality=None if steps.quality is None else read_quality(place.path(steps.quality)),
         row_problems=problems,
         facts=_facts(config, command, steps),
         media_root=media_root(config.data).absolute(),
     )
+    return content.model_copy(update={"frames": _frames(place, steps, pictured_videos(content))})
+
+
+def _frames(place: Workplace, steps: Steps, videos: list[str]) -> dict[str, list[StoredFrame]]:
+    """Stored frames of the videos that the report shows."""
+    if steps.frames is None or not videos:
+        return {}
+    store = steps.frames.open(place)
+    stored = set(store.videos())
+    return {
+        video: [
+            # Images in a list have no times.
+            StoredFrame(image=image, time_s=float(time) if file_to_open(video) == video else None)
+            for image, time in zip(store.encoded(video), store.timestamps(video), strict=True)
+        ]
+        for video in videos
+        if video in stored
+    }
 
 
 def _comparison(place: Workplace, steps: Steps) -> Comparison:

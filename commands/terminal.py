@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from commands.figures import difference_words, p_words, summary_words
 from videoguard.evaluation.scores import MetricSummary
 from videoguard.progress import STARTING, Progress, Totals, listening
 from videoguard.summary import RunSummary, StepAccount
@@ -101,25 +102,22 @@ def _scores(summary: RunSummary) -> Table:
     for model in summary.scores:
         table.add_column(_MODELS.get(model, model), justify="right")
     table.add_column("difference", justify="right")
+    if summary.comparison is not None:
+        table.add_column("p, corrected", justify="right")
     metrics = list(dict.fromkeys(metric for scores in summary.scores.values() for metric in scores))
     for metric in metrics:
         figures = [scores[metric] for scores in summary.scores.values()]
-        table.add_row(metric, *map(_figure, figures), _difference(figures))
+        table.add_row(metric, *map(summary_words, figures), *_difference(summary, metric, figures))
     return table
 
 
-def _figure(summary: MetricSummary) -> str:
-    """Mean with its 95 % interval and n; what was unscored is told beside it."""
-    unscored = f", {summary.unscored} unscored" if summary.unscored else ""
-    if summary.mean is None:
-        return f"[dim]none scored ({summary.unscored})[/dim]"
-    interval = f" [dim]\\[{summary.ci_low:.3f}, {summary.ci_high:.3f}] n={summary.n}{unscored}[/dim]"
-    return f"{summary.mean:.3f}{interval}"
-
-
-def _difference(figures: list[MetricSummary]) -> str:
-    first, last = figures[0].mean, figures[-1].mean
-    return "" if first is None or last is None or len(figures) < 2 else f"{last - first:+.3f}"
+def _difference(summary: RunSummary, metric: str, figures: list[MetricSummary]) -> list[str]:
+    """The last model against the first: over the samples scored for both, or of the means where nothing was compared."""
+    if summary.comparison is None:
+        first, last = figures[0].mean, figures[-1].mean
+        return ["" if first is None or last is None or len(figures) < 2 else f"{last - first:+.3f}"]
+    pair = summary.comparison.pair(summary.comparison.models[0], summary.comparison.models[-1], metric)
+    return [difference_words(pair), "" if pair is None else p_words(pair.p_corrected)]
 
 
 def print_list(console: Console, heading: str, lines: list[str], of: int | None = None) -> None:

@@ -35,6 +35,7 @@ STEPS = (
     "registry",
     "inference",
     "evaluation",
+    "comparison",
     "report",
     "publish",
     "world-base",

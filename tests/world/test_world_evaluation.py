@@ -43,7 +43,6 @@ def clip_of(tmp_path):
             device="cpu",
             latents_sha256="",
             frames_sha256="",
-            seconds=1,
         )
         (folder / RECORD).write_text(facts.model_dump_json())
         return folder

@@ -4,16 +4,17 @@ import difflib
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from videoguard.config import RunConfig
+from videoguard.config import RunConfig, ScoringConfig
 from videoguard.errors import UserError, refuse_all
 
 Settings = dict[str, object]
+Config = TypeVar("Config", bound=BaseModel)
 
 _WORDS = {
     "Input should be": "it must be",
@@ -38,14 +39,18 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         UserError: the file is missing or not YAML, an override is malformed, or settings are refused; every refused
             setting is named at once, with the file, the field, its value and the rule.
     """
-    settings = _read_yaml(path)
-    for override in overrides:
-        _lay_over(settings, override)
-    try:
-        return RunConfig.model_validate(settings)
-    except ValidationError as invalid:
-        refuse_all(str(path), (_describe(error) for error in invalid.errors()))
-        raise
+    return _validate(RunConfig, str(path), _read_yaml(path), overrides)
+
+
+def load_scoring(path: Path | None, overrides: Sequence[str] = ()) -> ScoringConfig:
+    """What scoring takes of the recipe at `path`, or the defaults where it is None, with overrides over it.
+
+    Raises:
+        UserError: as `load_recipe`; the other sections of the recipe are not looked at.
+    """
+    settings = {} if path is None else _read_yaml(path)
+    taken = {name: value for name, value in settings.items() if name in ScoringConfig.model_fields}
+    return _validate(ScoringConfig, "settings" if path is None else str(path), taken, overrides)
 
 
 def flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -63,6 +68,16 @@ def flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, objec
 def reproduce_command(recipe: str, overrides: Sequence[str]) -> str:
     """The command line that runs the same recipe with the same overrides."""
     return shlex.join(["video-guard", "run", recipe, *(part for override in overrides for part in ("--set", override))])
+
+
+def _validate(kind: type[Config], origin: str, settings: Settings, overrides: Sequence[str]) -> Config:
+    for override in overrides:
+        _lay_over(settings, override)
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as invalid:
+        refuse_all(origin, (_describe(error) for error in invalid.errors()))
+        raise
 
 
 def _read_yaml(path: Path) -> Settings:

@@ -103,7 +103,7 @@ def _publication(
 def publish_results(
     place: Workplace, config: RunConfig, version: Artifact, scored: dict[str, ScoredModel], report: Artifact
 ) -> Artifact:
-    """Log the scores of each model, and the workbook, to the adapter's run."""
+    """Log the scores of each model, the workbook and the page to the adapter's run."""
 
     def fill(draft: Draft) -> None:
         from videoguard.registry.tracking import connect
@@ -114,7 +114,8 @@ def publish_results(
             summary = read_evaluation(place.path(model.evaluation)).summary
             means = {f"{name}.{metric}": figures.mean for metric, figures in summary.items() if figures.mean is not None}
             tracking.log_metrics(run_id, means)
-        tracking.log_files(run_id, list(place.path(report).glob("*.xlsx")), "report")
+        files = [file for kind in ("*.xlsx", "*.html") for file in place.path(report).glob(kind)]
+        tracking.log_files(run_id, files, "report")
         draft.facts = {"run_id": run_id}
 
     return place.make(_publication(place, config, version, scored, report), fill)

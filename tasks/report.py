@@ -18,6 +18,7 @@ from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
 from videoguard.digests import digest_source
+from videoguard.evaluation.comparison import Comparison, read_comparison
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.inference.rows import read_rows
 from videoguard.manifests.sample import file_to_open
@@ -29,6 +30,7 @@ from videoguard.summary import RunSummary, account
 from videoguard.training.request import TrainingReply
 
 BASE, TUNED = "base", "fine_tuned"
+_NAMES = {BASE: "Base model", TUNED: "Fine-tuned"}
 
 
 class Steps(BaseModel):
@@ -47,6 +49,8 @@ class Steps(BaseModel):
     version: Artifact
     scored: dict[str, ScoredModel]
     """By model, the base first."""
+    comparison: Artifact
+    """The models side by side."""
 
     def digests(self) -> dict[str, str]:
         """Digest of every artifact by name."""
@@ -60,7 +64,7 @@ class Steps(BaseModel):
         }
         for name, model in self.scored.items():
             digests |= {f"{name} answers": model.answers.digest, f"{name} scores": model.evaluation.digest}
-        return digests
+        return {**digests, "comparison": self.comparison.digest}
 
     def artifacts(self) -> list[Artifact]:
         """Every artifact, in the order of the steps."""
@@ -76,6 +80,7 @@ class Steps(BaseModel):
             self.version,
             *answers,
             *evaluations,
+            self.comparison,
         ]
 
 
@@ -154,6 +159,7 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
         version=str(steps.version.facts["version"]),
         rows=counts_of(steps.dataset, "rows"),
         scores={name: read_evaluation(place.path(model.evaluation)).summary for name, model in steps.scored.items()},
+        comparison=read_comparison(place.path(steps.comparison)),
         quarantine={} if steps.frames is None else dict(steps.frames.open(place).quarantine()),
         dropped=counts_of(steps.dataset, "dropped"),
         repaired=counts_of(steps.dataset, "repaired"),
@@ -165,7 +171,6 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
 
 
 def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, created: datetime) -> ReportContent:
-    names = {BASE: "Base model", TUNED: "Fine-tuned"}
     problems = steps.manifest.facts["problems"]
     assert isinstance(problems, list)
     content = ReportContent(
@@ -173,13 +178,14 @@ def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, cr
         created=created,
         models=[
             ModelResult(
-                name=names.get(name, name),
+                name=_NAMES.get(name, name),
                 version=str(steps.version.facts["version"]) if name == TUNED else None,
                 rows=[row for file in model.answers.files(place) for row in read_rows(file)],
                 evaluation=read_evaluation(place.path(model.evaluation)),
             )
             for name, model in steps.scored.items()
         ],
+        comparison=_comparison(place, steps),
         bands=dict(config.report.bands),
         samples=config.report.samples,
         sheets=config.report.sheets,
@@ -208,6 +214,12 @@ def _frames(place: Workplace, steps: Steps, videos: list[str]) -> dict[str, list
         for video in videos
         if video in stored
     }
+
+
+def _comparison(place: Workplace, steps: Steps) -> Comparison:
+    """The comparison by the names that the workbook gives the models."""
+    found = read_comparison(place.path(steps.comparison))
+    return found.renamed({name: _NAMES.get(name, name) for name in found.models})
 
 
 def _quarantine(place: Workplace, steps: Steps) -> list[Quarantined]:

@@ -84,7 +84,13 @@ def plan_run(config: RunConfig) -> Iterator[Plan]:
         dataset = Path(folder) / "dataset"
         cleaned = clean_for(listing.samples, rule.answer)
         rows = build_dataset(
-            cleaned.samples, digests, **rule.model_dump(exclude={"answer"}), seed=config.seed, folder=dataset
+            cleaned.samples,
+            digests,
+            **rule.model_dump(exclude={"answer"}),
+            seed=config.seed,
+            folder=dataset,
+            # When the frames are shown decides which are labelled unsafe, and nothing that is estimated.
+            times_of=lambda clip: range(shapes[clip].frames),
         )
         base = _base(config.model, config.seed, dataset, is_text_alone(listing.samples), Path(folder) / "base")
         preprocessor = Preprocessor(load_processor(base), base.family) if _has_tokenizer(base.folder) else None

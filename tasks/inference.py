@@ -26,6 +26,9 @@ _SOURCE = [
     "models/families.py",
     "models/parts.py",
     "dataset/messages.py",
+    "dataset/guard.py",
+    "dataset/guard_texts.py",
+    "manifests/formats/guard_categories.py",
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from videoguard.config.augmentation import AugmentationSection
-from videoguard.config.data import DataSection, SyntheticVideos
+from videoguard.config.data import DataSection, SyntheticGuardVideos, SyntheticVideos
 from videoguard.config.dataset import AnswerSection, DatasetSection
 from videoguard.config.evaluation import EvaluationSection, MetricName
 from videoguard.config.frames import FrameLimits, FramesSection
@@ -39,6 +39,7 @@ __all__ = [
     "ReportSection",
     "RunConfig",
     "Section",
+    "SyntheticGuardVideos",
     "SyntheticVideos",
     "TinyModel",
     "TrainingSection",

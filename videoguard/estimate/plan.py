@@ -15,6 +15,7 @@ from videoguard.dataset.cleaning import clean_for
 from videoguard.dataset.splits import SPLITS, Split
 from videoguard.errors import UserError
 from videoguard.exercises.generate import generate_exercise_videos
+from videoguard.exercises.incidents import generate_incident_videos
 from videoguard.frames.decoding import DecodeError
 from videoguard.frames.probing import ClipShape, probe_clip
 from videoguard.frames.rule import FrameRule, SourceLimits
@@ -72,6 +73,10 @@ def plan_run(config: RunConfig) -> Iterator[Plan]:
     if data.synthetic is not None:
         generate_exercise_videos(
             data.manifest.parent, **data.synthetic.model_dump(), seed=config.seed, workers=config.frames.workers
+        )
+    if data.synthetic_guard is not None:
+        generate_incident_videos(
+            data.manifest.parent, **data.synthetic_guard.model_dump(), seed=config.seed, workers=config.frames.workers
         )
     reading = keep_trainable(read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside), data.manifest)
     listing = make_listing(reading.samples, reading.problems, reading.format)

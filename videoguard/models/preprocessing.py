@@ -185,6 +185,23 @@ class Preprocessor:
         """
         return self._encode(messages, frames)
 
+    def last_turn(self, messages: Sequence[Message], frames: Shown | Sequence[Shown] | None = None) -> Example:
+        """Tensors of what stands in `prompt` after the last answer of a conversation, which has been read before.
+
+        Args:
+            messages: a conversation that ends with a user message.
+            frames: for each video or image that stands after the last answer.
+        """
+        turn, clips = self.chat.last_turn(messages), as_clips(frames)
+        _require_all_shown(turn.media, clips, self.family)
+        _require_places(turn, self.processor, self.family)
+        return self._read(turn, clips)
+
+    def answer_tokens(self, text: str) -> list[int]:
+        """Tokens of an answer with its end of turn, as `example` trains them."""
+        tokens: list[int] = self._tokens(self.chat.answer(text)).tolist()
+        return tokens
+
     def collate(self, examples: Sequence[Example], side: Literal["left", "right"]) -> Example:
         """A batch: token tensors padded on one side to `(batch, longest)`, media tensors put together as the family has it.
 

@@ -22,6 +22,10 @@ class EvaluationRequest(BaseModel):
     """Of the bootstrap."""
     answer_schema: dict[str, JsonValue] | None = None
     """JSON Schema that `json_validity` measures by; None asks for JSON alone."""
+    labels: tuple[str, ...] = ()
+    """The known labels; none stands for those of the rows."""
+    custom: Path | None = None
+    """Python file with the user's own metrics."""
     state: Path
     output: Path
     """Folder that gets `evaluation.json`."""

@@ -2,14 +2,14 @@
 
 from functools import partial
 
-import evaluate
-
 from videoguard.dataset.answer_schema import AnswerSchema
-from videoguard.evaluation.metrics.row_scoring import RowResults, metric_info, score_rows
+from videoguard.evaluation.metrics.library import Metric, MetricInfo
+from videoguard.evaluation.metrics.row_metric import RowResults
+from videoguard.evaluation.metrics.row_scoring import metric_info, score_rows
 from videoguard.manifests.labels import parse_json
 
 
-class JsonValidity(evaluate.Metric):  # type: ignore[misc]  # the library has no types
+class JsonValidity(Metric):  # type: ignore[misc]  # the library has no types
     """1 where the whole answer is a JSON object or array, else 0; only rows whose wanted answer is one are scored.
 
     With a schema, 1 where it fits that too.
@@ -19,7 +19,7 @@ class JsonValidity(evaluate.Metric):  # type: ignore[misc]  # the library has no
         super().__init__(cache_dir=cache_dir, keep_in_memory=True)
         self._schema = schema
 
-    def _info(self) -> evaluate.MetricInfo:
+    def _info(self) -> MetricInfo:
         return metric_info("Share of the answers that are JSON objects or arrays where one was wanted.", "RFC 8259")
 
     def _compute(self, predictions: list[str], references: list[str]) -> RowResults:

@@ -12,24 +12,12 @@ from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
 from videoguard.digests import digest_json, digest_source
+from videoguard.inference.fingerprint import INFERENCE_SOURCE
 from videoguard.inference.request import InferenceReply, InferenceRequest
+from videoguard.inference.row_store import ROW_STORE
 from videoguard.subprocesses import call
 
 ROWS = "rows.jsonl"
-_SOURCE = [
-    "inference",
-    "models/preprocessing.py",
-    "models/chat.py",
-    "models/media.py",
-    "models/batching.py",
-    "models/loading.py",
-    "models/families.py",
-    "models/parts.py",
-    "dataset/messages.py",
-    "dataset/guard.py",
-    "dataset/guard_texts.py",
-    "manifests/formats/guard_categories.py",
-]
 
 
 class Answers(BaseModel):
@@ -65,7 +53,7 @@ def _provenance(
 ) -> Provenance:
     return Provenance(
         step="inference",
-        code=digest_source(_SOURCE),
+        code=digest_source(INFERENCE_SOURCE),
         settings={
             "max_new_tokens": config.inference.max_new_tokens,
             "model": config.model.model_dump(include=HOW_LOADED),
@@ -108,7 +96,8 @@ def answer_shard(
             system_prompt=config.dataset.system_prompt,
             question=config.dataset.question,
             inference=config.inference,
-            work=draft.work,
+            row_store=place.state / ROW_STORE,
+            since=place.started if "inference" in place.refresh else None,
             shard=shard,
             shards=config.inference.shards,
             output=draft.folder,

@@ -1,9 +1,8 @@
 """Looking at everything that the user gave before any expensive step."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from videoguard.config import RunConfig
+from videoguard.config import ModelSection, RunConfig
 from videoguard.dataset.messages import PromptTemplates
 from videoguard.dataset.requirements import require_fields
 from videoguard.errors import UserError, refuse_all
@@ -11,8 +10,8 @@ from videoguard.evaluation.custom import load_custom_metrics
 from videoguard.manifests.reading import read_manifest
 from videoguard.manifests.sample import Sample
 from videoguard.manifests.trainable import is_guarded, is_text_alone, keep_trainable
-from videoguard.models.base import check_base, family_of_folder
-from videoguard.models.families import require_streaming
+from videoguard.models.base import check_base
+from videoguard.models.families import Family, family_of, require_streaming
 from videoguard.training.launching import check_launch
 
 
@@ -22,8 +21,7 @@ def check_inputs(config: RunConfig) -> None:
     Raises:
         UserError: naming the file or model, and the rule.
     """
-    if config.data.synthetic_guard is not None:
-        _require_streaming(config)
+    samples: Sequence[Sample] | None = None
     if not config.data.is_made:
         data, rule = config.data, config.dataset
         reading = read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside)
@@ -36,25 +34,34 @@ def check_inputs(config: RunConfig) -> None:
 
             clean_for(samples, rule.answer)
         _require_media(config, samples)
-        if is_guarded(samples):
-            _require_streaming(config)
     check_launch(config.training)
     if config.evaluation.custom is not None:
         load_custom_metrics(config.evaluation.custom)
-    if config.model.base is not None:
-        check_base(config.model.base, config.model.revision)
+    family = _family(config.model)
+    if family.media == "text" and (samples is None or not is_text_alone(samples)):
+        raise UserError(
+            f"{config.data.manifest} shows videos or images, and a {family.model_type} model reads text only: "
+            "take a vision-language model, or samples without media"
+        )
+    if config.data.synthetic_guard is not None or (samples is not None and is_guarded(samples)):
+        _require_streaming(config, family)
 
 
-def _require_streaming(config: RunConfig) -> None:
-    """Refuse a model that cannot judge guarded videos frame by frame, and a score that answers to them have not."""
+def _family(model: ModelSection) -> Family:
+    """The family of the base, which is refused where it could not be loaded."""
+    if model.base is not None:
+        return check_base(model.base, model.revision)
+    assert model.tiny is not None
+    return family_of(model.tiny.family)
+
+
+def _require_streaming(config: RunConfig, family: Family) -> None:
+    """Refuse a model that cannot judge guarded videos frame by frame, and a choice of the checkpoint by what it writes."""
+    require_streaming(family.model_type)
     if config.training.metric != "loss":
         raise UserError(
             f"training.metric is {config.training.metric}: guarded videos are judged frame by frame, so take loss"
         )
-    if config.model.tiny is not None:
-        require_streaming(config.model.tiny.family)
-    elif Path(str(config.model.base)).is_dir():
-        require_streaming(family_of_folder(Path(str(config.model.base))).model_type)
 
 
 def _require_media(config: RunConfig, samples: Sequence[Sample]) -> None:

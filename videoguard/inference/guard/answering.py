@@ -1,24 +1,26 @@
 """Guarded videos of a test split judged as streams: a row a video, with the decision of every frame."""
 
 import time
-from collections.abc import Callable, Mapping
-from itertools import takewhile
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from datasets import Dataset
 
 from videoguard.dataset.building import read_split
 from videoguard.dataset.guard import GuardedClip, GuardedVideo
+from videoguard.digests import digest_json
 from videoguard.frames.store import FrameStore
+from videoguard.inference.answering import decided_by, failed_row, row_key, row_of
 from videoguard.inference.guard.guard import GuardSettings, StreamingGuard
 from videoguard.inference.guard.trace import ClipTrace, GuardTrace, alarms_of
-from videoguard.inference.infer import ROWS, in_shard
+from videoguard.inference.infer import ROWS, in_shard, question_of
 from videoguard.inference.request import InferenceReply, InferenceRequest
-from videoguard.inference.rows import AnswerRow, RowFile, write_rows
-from videoguard.models.base import find_base
+from videoguard.inference.row_store import RowStore
+from videoguard.inference.rows import AnswerRow, write_rows
+from videoguard.models.base import BaseModelFolder, find_base
 from videoguard.models.families import require_streaming
 from videoguard.models.loading import load_adapted, load_model, load_processor
-from videoguard.models.preprocessing import Preprocessor, digest_processor, make_record, read_record
+from videoguard.models.preprocessing import Preprocessor, digest_processor, frame_rule_of, make_record, read_record
 
 Row = Mapping[str, Any]
 Emit = Callable[[dict[str, object]], None]
@@ -32,39 +34,66 @@ def is_guard_split(split: Dataset) -> bool:
 def answer_streams(request: InferenceRequest, emit: Emit) -> InferenceReply:
     """Judge every test video of the shard as a stream, and write `rows.jsonl` in the order of the split.
 
-    A row is kept as its video ends; a later attempt goes on after the last whole one. A video with a clip that has no frames
-    becomes a failed row.
+    A video goes to the row store as it ends, and what stands there is not judged again. A video with a clip that has no
+    frames becomes a failed row.
 
     Raises:
         UserError: the model is refused, or the adapter was trained with another preprocessing.
     """
     split = [row for row in read_split(request.dataset, "test") if in_shard(row["group"], request.shard, request.shards)]
-    kept = RowFile(request.work / ROWS)
-    kept.cut(sum(1 for _ in takewhile(lambda pair: pair[0].id == pair[1]["id"], zip(kept.rows, split, strict=False))))
-    missing = split[len(kept.rows) :]
-    if kept.rows:
-        emit({"step": len(kept.rows), "of": len(split), "metrics": {}, "note": f"{len(kept.rows)} answers kept"})
+    assert request.frame_store is not None
+    frames = FrameStore(request.frame_store, request.frame_shards)
+    base = find_base(request.base, request.revision)
+    require_streaming(base.family.model_type)
+    keys = _keys(request, base, split, frames)
+    store = RowStore(request.row_store)
+    stored = store.find(keys, request.since)
+    rows = {
+        number: row_of(question_of(row), stored[key])
+        for number, (row, key) in enumerate(zip(split, keys, strict=True))
+        if key in stored
+    }
+    if rows:
+        emit({"step": len(rows), "of": len(split), "metrics": {}, "note": f"{len(rows)} answers kept"})
+    missing = [number for number in range(len(split)) if number not in rows]
     if missing:
-        judge = _Judge(request)
-        for row in missing:
-            kept.append([judge.answer(row)])
-            emit({"step": len(kept.rows), "of": len(split), "metrics": {}})
-    write_rows(request.output / ROWS, kept.rows)
+        judge = _Judge(request, base, frames)
+        for number in missing:
+            rows[number] = judge.answer(split[number])
+            store.add({keys[number]: rows[number]})
+            emit({"step": len(rows), "of": len(split), "metrics": {}})
+    in_order = [rows[number] for number in range(len(split))]
+    write_rows(request.output / ROWS, in_order)
     return InferenceReply(
-        rows=len(kept.rows),
-        failed=sum(row.status == "failed" for row in kept.rows),
+        rows=len(in_order),
+        failed=sum(row.status == "failed" for row in in_order),
         computed=len(missing),
-        seconds=sum(row.latency_s or 0.0 for row in kept.rows),
-        new_tokens=sum(row.new_tokens or 0 for row in kept.rows),
+        seconds=sum(row.latency_s or 0.0 for row in in_order),
+        new_tokens=sum(row.new_tokens or 0 for row in in_order),
     )
+
+
+def _keys(request: InferenceRequest, base: BaseModelFolder, split: Sequence[Row], frames: FrameStore) -> list[str]:
+    """What the decisions of each video are stored under: its clips, and what is wanted of them, count too."""
+    decided = decided_by(
+        base.digest,
+        request.adapter,
+        {"dtype": request.dtype, "quantization": request.quantization, "attention": request.attention},
+        frame_rule_of(request.frames),
+        request.inference.max_new_tokens,
+    )
+    keys = []
+    for row in split:
+        clips = GuardedVideo.model_validate_json(row["guard"]).clips
+        contents = digest_json([frames.digests.get(clip.video) for clip in clips])
+        keys.append(row_key(question_of(row), contents, {**decided, "guard": row["guard"]}))
+    return keys
 
 
 class _Judge:
     """A loaded model, and the frames of the videos."""
 
-    def __init__(self, request: InferenceRequest) -> None:
-        base = find_base(request.base, request.revision)
-        require_streaming(base.family.model_type)
+    def __init__(self, request: InferenceRequest, base: BaseModelFolder, frames: FrameStore) -> None:
         processor = load_processor(base)
         if request.adapter is not None:
             asked = make_record(
@@ -82,29 +111,20 @@ class _Judge:
             load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
         )
         self._preprocessor = Preprocessor(processor, base.family)
-        assert request.frame_store is not None
-        self._frames = FrameStore(request.frame_store, request.frame_shards)
+        self._frames = frames
         self._response_tokens = request.inference.max_new_tokens
 
     def answer(self, row: Row) -> AnswerRow:
         """The row of one video."""
         started = time.monotonic()
-        sample = {
-            "id": row["id"],
-            "video": row["video"],
-            "group": row["group"],
-            "label": row["label"],
-            "question": row["question"],
-            "reference": row["answer"],
-        }
-        # Whatever comes before the question is a system message: a stream has no other history.
-        system = [part["text"] for part in row["messages"][0]["content"]] if row["messages"][0]["role"] == "system" else None
+        question = question_of(row)
+        first = question.messages[0]
         guard = StreamingGuard(
             self._model,
             self._preprocessor,
             GuardSettings(
                 question=row["question"],
-                system=system[0] if system else None,
+                system=first["content"][0].get("text") if first["role"] == "system" else None,
                 clip_frames=None,
                 response_tokens=self._response_tokens,
             ),
@@ -113,7 +133,7 @@ class _Judge:
         try:
             clips = tuple(self._judge_clip(guard, part) for part in wanted.clips)
         except KeyError as no_frames:
-            return AnswerRow(**sample, status="failed", error=str(no_frames.args[0]))
+            return failed_row(question, str(no_frames.args[0]))
         response = guard.respond()
         trace = GuardTrace(
             clips=clips,
@@ -124,7 +144,7 @@ class _Judge:
             spans=wanted.spans,
         )
         return AnswerRow(
-            **sample,
+            **question.sample,
             status="ok",
             answer=response.text,
             new_tokens=response.tokens,

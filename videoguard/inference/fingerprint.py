@@ -10,4 +10,7 @@ INFERENCE_SOURCE = (
     "models/families.py",
     "models/parts.py",
     "dataset/messages.py",
+    "dataset/guard.py",
+    "dataset/guard_texts.py",
+    "manifests/formats/guard_categories.py",
 )

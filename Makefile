@@ -5,6 +5,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 UV := .tools/uv/bin/uv
 BIN := .venv/bin
+# Tests run in this many processes of one thread each.
+PYTEST_PROCESSES ?= 2
 # Nothing of the project calls home.
 export HF_HUB_DISABLE_TELEMETRY := 1
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -23,7 +25,7 @@ demo: setup  ## Run the quickstart: videos, training, evaluation, workbook
 
 test: setup  ## Lint, types, import contracts and tests
 	$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(PYTEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .

@@ -120,7 +120,12 @@ def running_server(work: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "PREFECT_HOME": str(work / ".video-guard" / "prefect"), "PYTHONPATH": str(ROOT)}
+    environment = {
+        **os.environ,
+        "PREFECT_HOME": str(work / ".video-guard" / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PYTHONPATH": str(ROOT),
+    }
     server = subprocess.Popen(
         [sys.executable, "-m", "commands.prefect_server", str(port)], cwd=work, env=environment, stdin=subprocess.PIPE
     )

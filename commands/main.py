@@ -13,6 +13,7 @@ from commands.doctor import doctor
 from commands.estimate import estimate
 from commands.export import export
 from commands.run import run
+from commands.world import app as world
 from videoguard.errors import UnavailableError, UserError
 
 FELL_SHORT, REFUSED = 1, 2
@@ -30,6 +31,7 @@ app.command()(doctor)
 app.command()(export)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")
+app.add_typer(world, name="world")
 
 
 def main() -> None:

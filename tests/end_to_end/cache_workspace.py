@@ -46,11 +46,11 @@ def watch_av(module):
     module.open = watched
 
 def watch_engine(module):
-    answer = module.Engine.answer
-    def counted(self, prompts, max_new_tokens):
+    read = module.Engine.read
+    def counted(self, prompts):
         note(f"generate {len(prompts)}")
-        return answer(self, prompts, max_new_tokens)
-    module.Engine.answer = counted
+        return read(self, prompts)
+    module.Engine.read = counted
 
 def watch_trainer(module):
     step = module.Trainer.training_step

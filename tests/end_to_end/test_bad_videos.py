@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quickstart")]
 
 UNDECODABLE = {
     "hard/audio_only.mp4": "it has no video stream",

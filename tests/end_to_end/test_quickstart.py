@@ -11,7 +11,7 @@ from videoguard.evaluation.scores import Evaluation, read_evaluation
 from videoguard.inference.rows import read_rows
 from videoguard.recipes import flatten, load_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quickstart")]
 
 STEPS = {
     "videos": 1,

@@ -7,7 +7,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quickstart")]
 
 
 def run(workspace, recipe: str, *settings: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import hashlib
 import io
 import multiprocessing
 import pickle
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +100,14 @@ def test_a_store_in_use_serves_both_sides_of_a_fork(place, twenty_videos):
     assert [answers.get() for _ in children] == [expected] * 2
     for child in children:
         child.join()
+
+
+def test_a_store_serves_several_threads(place, twenty_videos):
+    expected = {video: means(FrameStore(*place), video) for video in twenty_videos}
+    store = FrameStore(*place)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda video: (video, means(store, video)), [*twenty_videos] * 8))
+    assert all(mean == expected[video] for video, mean in found)
 
 
 def test_a_pickled_store_carries_no_frames(place):

@@ -5,6 +5,7 @@ import torch
 
 from videoguard.dataset.building import messages_of, read_split
 from videoguard.inference.engine import Engine
+from videoguard.inference.generation import GenerationSettings
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +23,8 @@ def prompts(small_set, preprocessor):
 
 
 def test_a_padded_batch_answers_as_each_prompt_alone(engine, prompts):
-    together = engine.answer(prompts, max_new_tokens=16)
-    alone = [engine.answer([prompt], max_new_tokens=16)[0] for prompt in prompts]
+    together = engine.answer(prompts, GenerationSettings(16))
+    alone = [engine.answer([prompt], GenerationSettings(16))[0] for prompt in prompts]
     assert [answer.text for answer in together] == [answer.text for answer in alone]
     assert [answer.new_tokens for answer in together] == [answer.new_tokens for answer in alone]
     for one, other in zip(together, alone, strict=True):
@@ -42,33 +43,31 @@ def test_the_log_probability_is_that_of_a_full_forward_pass(engine, prompts, ada
     # The token at place t is predicted by the logits at t - 1.
     by_hand = torch.log_softmax(logits[start - 1 : -1].float(), dim=-1).gather(1, new[:, None]).mean()
 
-    answer = engine.answer([prompts[0]], max_new_tokens=10)[0]
+    answer = engine.answer([prompts[0]], GenerationSettings(10))[0]
     assert answer.new_tokens == len(new)
     assert answer.mean_token_logprob == pytest.approx(float(by_hand), abs=1e-4)
     assert answer.mean_token_logprob < 0
 
 
 def test_the_limit_of_new_tokens_is_kept(engine, prompts):
-    assert [answer.new_tokens for answer in engine.answer(prompts, max_new_tokens=1)] == [1] * len(prompts)
+    assert [answer.new_tokens for answer in engine.answer(prompts, GenerationSettings(1))] == [1] * len(prompts)
 
 
-def test_what_stands_after_the_end_of_turn_is_no_part_of_the_answer(engine, preprocessor):
-    end, pad = preprocessor.tokenizer.eos_token_id, preprocessor.tokenizer.pad_token_id
+def test_the_end_of_a_turn_is_counted_and_not_shown(engine, preprocessor):
     words = preprocessor.tokenizer("squat - good", add_special_tokens=False)["input_ids"]
-    tokens = torch.tensor([*words, end, pad, pad])
-    logprobs = torch.tensor([-1.0] * len(words) + [-3.0, -100.0, -100.0])
-    answer = engine._finish(tokens, logprobs)
+    tokens = [*words, preprocessor.tokenizer.eos_token_id]
+    answer = engine.finish(tokens, -1.5, ended=True)
     assert (answer.text, answer.new_tokens) == ("squat - good", len(words) + 1)
-    assert answer.mean_token_logprob == pytest.approx(-(len(words) + 3.0) / (len(words) + 1))
+    assert answer.mean_token_logprob == pytest.approx(-1.5 / (len(words) + 1))
 
 
 def test_an_answer_that_ends_at_once_is_empty(engine, preprocessor):
-    answer = engine._finish(torch.tensor([preprocessor.tokenizer.eos_token_id]), torch.tensor([-0.5]))
+    answer = engine.finish([preprocessor.tokenizer.eos_token_id], -0.5, ended=True)
     assert (answer.text, answer.new_tokens, answer.mean_token_logprob) == ("", 1, -0.5)
 
 
 def test_the_adapter_changes_the_answers(prompts, preprocessor, adapted):
-    with_adapter = Engine(adapted, preprocessor).answer(prompts[:2], max_new_tokens=8)
+    with_adapter = Engine(adapted, preprocessor).answer(prompts[:2], GenerationSettings(8))
     with adapted.disable_adapter():
-        without = Engine(adapted, preprocessor).answer(prompts[:2], max_new_tokens=8)
+        without = Engine(adapted, preprocessor).answer(prompts[:2], GenerationSettings(8))
     assert [answer.mean_token_logprob for answer in with_adapter] != [answer.mean_token_logprob for answer in without]

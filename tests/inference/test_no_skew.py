@@ -8,7 +8,8 @@ import torch
 from tests.models.conversations import SEEING
 from videoguard.config import InferenceSection
 from videoguard.dataset.building import read_split
-from videoguard.inference.engine import Answer, Engine
+from videoguard.inference.decoding import Sequences
+from videoguard.inference.engine import Engine
 from videoguard.inference.infer import infer
 from videoguard.inference.predictor import Predictor
 from videoguard.models.base import find_base
@@ -25,9 +26,9 @@ class NotingEngine(Engine):
 
     given: ClassVar[list[Example]] = []
 
-    def answer(self, prompts, max_new_tokens) -> list[Answer]:
+    def read(self, prompts) -> Sequences:
         self.given.extend(prompts)
-        return super().answer(prompts, max_new_tokens)
+        return super().read(prompts)
 
 
 @pytest.fixture

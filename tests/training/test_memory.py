@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 
 from tests.kills import KilledError, kill_at
 from videoguard.errors import UserError
+from videoguard.models.memory import telling_exhaustion
 from videoguard.subprocesses import MemoryExhaustedError
-from videoguard.training.memory import telling_exhaustion, train_within_memory
+from videoguard.training.memory import train_within_memory
 from videoguard.training.train import train
 
 ADAPTER = "adapter/adapter_model.safetensors"

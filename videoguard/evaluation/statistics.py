@@ -31,7 +31,8 @@ def summarise(scores: Sequence[float | None], groups: Sequence[str], seed: int =
         return MetricSummary(n=0, unscored=unscored)
     values = np.array([score for score, _ in scored], dtype=np.float64)
     assert np.isfinite(values).all(), "scores must be finite"
-    low, high = bootstrap_interval(values, [group for _, group in scored], seed) or (None, None)
+    members = [group for _, group in scored]
+    low, high = bootstrap_interval(values, members, seed) or (None, None)
     return MetricSummary(
         n=len(values),
         unscored=unscored,
@@ -42,7 +43,25 @@ def summarise(scores: Sequence[float | None], groups: Sequence[str], seed: int =
         std=float(values.std(ddof=1)) if len(values) > 1 else None,
         min=float(values.min()),
         max=float(values.max()),
+        standard_error=standard_error(values, members),
     )
+
+
+def standard_error(values: FloatArray, groups: Sequence[str]) -> float | None:
+    """Standard error of the mean, clustered by group (Liang and Zeger 1986, with the factor G/(G-1)); None for one group.
+
+    With one row a group it is the sample standard deviation over the root of the number of rows.
+
+    Args:
+        values: scores of shape (rows,).
+        groups: source video of each row.
+    """
+    _, membership = np.unique(np.array(groups), return_inverse=True)
+    residuals = np.bincount(membership, weights=values - values.mean())
+    count = len(residuals)
+    if count < 2:
+        return None
+    return float(np.sqrt(count / (count - 1) * np.square(residuals).sum()) / len(values))
 
 
 def bootstrap_interval(values: FloatArray, groups: Sequence[str], seed: int) -> tuple[float, float] | None:

@@ -1,6 +1,7 @@
 """`FrameStore`: the stored frames of a manifest's videos, read one video at a time."""
 
 import io
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,14 +34,19 @@ class _Shard:
 
 def decode_frames(images: Sequence[bytes]) -> npt.NDArray[np.uint8]:
     """Stored frames as pictures: `(frames, height, width, 3) uint8 RGB`."""
-    return np.stack([np.asarray(Image.open(io.BytesIO(image)).convert("RGB")) for image in images])
+    return np.stack([np.asarray(_as_rgb(Image.open(io.BytesIO(image)))) for image in images])
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    # To convert what is RGB already copies it.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 class FrameStore:
     """Read side of an index and its shards.
 
-    A shard is opened when a video of it is asked for, and a look-up reads one row group. The store may be pickled, or used
-    on both sides of a fork.
+    A shard is opened when a video of it is asked for, and a look-up reads one row group. The store may be pickled, used on
+    both sides of a fork, and by several threads.
     """
 
     def __init__(self, index_folder: Path, shard_folders: Sequence[Path]) -> None:
@@ -68,6 +74,7 @@ class FrameStore:
         self._shards: dict[int, _Shard] = {}
         self._shapes: dict[int, dict[str, tuple[int, int, int]]] = {}
         self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
+        self._reading = threading.Lock()
 
     def videos(self) -> list[str]:
         """Names of the videos that have frames, sorted."""
@@ -101,12 +108,13 @@ class FrameStore:
         """Frames of a video, their height and their width, pixels; reads no picture."""
         digest = self.digest_of(video)
         number = self._shard_of[digest]
-        if number not in self._shapes:
-            columns = ["media_digest", "timestamps_s", "height", "width"]
-            table = self._shard(number).file.read(columns=columns, use_threads=False).to_pydict()
-            sizes = zip(map(len, table["timestamps_s"]), table["height"], table["width"], strict=True)
-            self._shapes[number] = dict(zip(table["media_digest"], sizes, strict=True))
-        return self._shapes[number][digest]
+        with self._reading:
+            if number not in self._shapes:
+                columns = ["media_digest", "timestamps_s", "height", "width"]
+                table = self._shard(number).file.read(columns=columns, use_threads=False).to_pydict()
+                sizes = zip(map(len, table["timestamps_s"]), table["height"], table["width"], strict=True)
+                self._shapes[number] = dict(zip(table["media_digest"], sizes, strict=True))
+            return self._shapes[number][digest]
 
     def quarantine(self) -> list[tuple[str, str]]:
         """Name and reason of each video that has no frames, sorted by name."""
@@ -114,18 +122,23 @@ class FrameStore:
         return list(zip(table["video"].to_pylist(), table["reason"].to_pylist(), strict=True))
 
     def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_shards": {}, "_groups": OrderedDict()}
+        return {**self.__dict__, "_shards": {}, "_groups": OrderedDict(), "_reading": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._reading = threading.Lock()
 
     def _row(self, video: str) -> pa.Table:
         digest = self.digest_of(video)
         number = self._shard_of[digest]
-        place = self._shard(number).places.get(digest)
-        if place is None:
-            raise ValueError(
-                f"{self.shard_folders[number]} does not hold {video} ({digest}): "
-                "give the shards in the order in which they were indexed"
-            )
-        return self._group(number, place.group).slice(place.row, 1)
+        with self._reading:
+            place = self._shard(number).places.get(digest)
+            if place is None:
+                raise ValueError(
+                    f"{self.shard_folders[number]} does not hold {video} ({digest}): "
+                    "give the shards in the order in which they were indexed"
+                )
+            return self._group(number, place.group).slice(place.row, 1)
 
     def _group(self, number: int, group: int) -> pa.Table:
         key = (number, group)

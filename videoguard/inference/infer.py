@@ -8,7 +8,8 @@ from typing import Any
 
 from videoguard.dataset.building import messages_of, read_split
 from videoguard.frames.store import FrameStore
-from videoguard.inference.engine import Answer, Engine
+from videoguard.inference.engine import Engine
+from videoguard.inference.generation import Answer, GenerationSettings
 from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.inference.rows import AnswerRow, RowFile, write_rows
 from videoguard.models.base import find_base
@@ -86,7 +87,7 @@ class _Answerer:
         started = time.monotonic()
         prepared = [self._prompt_or_reason(row) for row in batch]
         prompts = [prompt for prompt in prepared if not isinstance(prompt, str)]
-        answers = iter(self.engine.answer(prompts, self.max_new_tokens) if prompts else [])
+        answers = iter(self.engine.answer(prompts, GenerationSettings(self.max_new_tokens)) if prompts else [])
         share = (time.monotonic() - started) / len(batch)
         return [
             _failed(row, prompt) if isinstance(prompt, str) else _answered(row, next(answers), share)

@@ -12,6 +12,7 @@ from videoguard.frames.decoding import DecodeError
 from videoguard.frames.store import decode_frames
 from videoguard.frames.workers import read_video
 from videoguard.inference.engine import Engine
+from videoguard.inference.generation import GenerationSettings
 from videoguard.manifests.sample import Scalar
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_adapted, load_processor
@@ -76,7 +77,9 @@ class Predictor:
             return VideoAnswer(None if video is None else str(video), None, f"the model {needed}")
         if video is None:
             messages = conversation(prompt.question, None, prompt.system, shows=False)
-            return VideoAnswer(None, self._engine.answer([self._preprocessor.prompt(messages)], max_new_tokens)[0].text)
+            return VideoAnswer(
+                None, self._engine.answer([self._preprocessor.prompt(messages)], GenerationSettings(max_new_tokens))[0].text
+            )
         try:
             stored = read_video(video, record.frame_rule())
         except DecodeError as reason:
@@ -84,7 +87,7 @@ class Predictor:
         # Through the store's codec, as the frames of the training went.
         shown = TimedFrames(decode_frames(stored.frames), np.asarray(stored.timestamps_s, dtype=np.float64))
         example = self._preprocessor.prompt(conversation(prompt.question, None, prompt.system), shown)
-        return VideoAnswer(str(video), self._engine.answer([example], max_new_tokens)[0].text)
+        return VideoAnswer(str(video), self._engine.answer([example], GenerationSettings(max_new_tokens))[0].text)
 
 
 def load_predictor(adapter: Path, base: str, dtype: str = "float32") -> Predictor:

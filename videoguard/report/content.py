@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from videoguard.config import Band
+from videoguard.evaluation.comparison import Comparison
 from videoguard.evaluation.scores import Evaluation
 from videoguard.inference.rows import AnswerRow
 from videoguard.quality.judging import JudgedVideo
@@ -68,6 +69,8 @@ class ReportContent(_Content):
     """The base first, the fine-tuned model last; the last one is the model that the workbook is about."""
     bands: dict[str, Band] = {}
     """Colour thresholds by metric; a metric without one stays uncoloured."""
+    comparison: Comparison | None = None
+    """The models pair by pair, by their `name`; None for one model, or where nothing was compared."""
     quarantine: list[Quarantined] = []
     quality: list[JudgedVideo] | None = None
     """Every video with its scores of quality, and why it was left out where it was; None where nothing was judged."""

@@ -1,6 +1,9 @@
 """Training examples as tensors, encoded on first use and kept while they fit in memory."""
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,6 +52,11 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
         self._augmentation = augmentation
         self._kept: dict[int, Example] = {}
         self._kept_bytes = 0
+        self._is_full = False
+        self._keeping = threading.Lock()
+        self._coming: dict[int, Future[Example | None]] = {}
+        # A tokenizer is not made to be asked by two threads at once.
+        self._processing = threading.Lock()
 
     def __len__(self) -> int:
         copies = 0 if self._augmentation is None else self._augmentation.settings.copies
@@ -77,15 +85,49 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
         rows = list(self._rows)
         require_short(rows, self.lengths[: len(rows)], self._max_tokens)
 
+    @contextmanager
+    def encoding_ahead(self) -> Iterator[None]:
+        """Within the block another thread encodes examples, in their order, until no more are kept.
+
+        Where the model computes on one core or on a GPU, the first epoch then waits less for pictures to be read.
+        """
+        with ThreadPoolExecutor(1, "encoding-ahead") as ahead:
+            missing = (index for index in range(len(self)) if index not in self._kept)
+            self._coming = {index: ahead.submit(self._encode_and_keep, index) for index in missing}
+            try:
+                yield
+            finally:
+                self._coming = {}
+                ahead.shutdown(cancel_futures=True)
+
     def _kept_or_encoded(self, index: int) -> Example:
         if index in self._kept:
             return self._kept[index]
+        coming = self._coming.pop(index, None)
+        if coming is not None and not coming.cancel():
+            example = coming.result()
+            if example is not None:
+                return example
         example = self._encode(index)
-        size = sum(tensor.nbytes for tensor in example.values())
-        if self._kept_bytes + size <= _KEPT_BYTES:
-            self._kept[index] = example
-            self._kept_bytes += size
+        self._keep(index, example)
         return example
+
+    def _encode_and_keep(self, index: int) -> Example | None:
+        """The example; None where no more are kept, so that it would be encoded for nothing."""
+        if self._is_full:
+            return None
+        example = self._encode(index)
+        self._keep(index, example)
+        return example
+
+    def _keep(self, index: int, example: Example) -> None:
+        size = sum(tensor.nbytes for tensor in example.values())
+        with self._keeping:
+            if self._kept_bytes + size > _KEPT_BYTES:
+                self._is_full = True
+            else:
+                self._kept[index] = example
+                self._kept_bytes += size
 
     def _row(self, index: int) -> Row:
         row: Row = self._rows[index % len(self._rows)]
@@ -102,13 +144,16 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
         copy, row = index // len(self._rows), self._row(index)
         messages = messages_of(row)
         if row["video"] is None:
-            return self._preprocessor.example(messages)
+            with self._processing:
+                return self._preprocessor.example(messages)
         assert self._frames is not None
         frames = self._frames.frames(row["video"])
         if copy and self._augmentation is not None:
             change = draw_change(self._augmentation.settings, self._augmentation.seed, copy, row["id"])
             messages, frames = change_sample(messages, frames, change)
-        return self._preprocessor.example(messages, TimedFrames(frames, self._frames.timestamps(row["video"])))
+        shown = TimedFrames(frames, self._frames.timestamps(row["video"]))
+        with self._processing:
+            return self._preprocessor.example(messages, shown)
 
 
 def require_trained_tokens(examples: Sequence[Example]) -> None:

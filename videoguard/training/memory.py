@@ -4,7 +4,7 @@ import contextlib
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from videoguard.errors import UserError
 from videoguard.subprocesses import Emit, MemoryExhaustedError
@@ -35,22 +35,6 @@ def train_within_memory(
         after = request.training
         note = f"out of memory with batches of {before}: now {after.batch_size}, accumulated {after.accumulation} times"
         emit({"step": 0, "of": 0, "metrics": {}, "note": note})
-
-
-@contextlib.contextmanager
-def telling_exhaustion() -> Iterator[None]:
-    """Turn what PyTorch raises where an allocation fails, on a GPU or a CPU, into `MemoryExhaustedError`."""
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as fault:
-        raise MemoryExhaustedError(str(fault).splitlines()[0]) from None
-    except RuntimeError as fault:
-        # The CPU's allocator has no error type of its own.
-        if "DefaultCPUAllocator: can't allocate memory" not in str(fault):
-            raise
-        raise MemoryExhaustedError(str(fault).splitlines()[0]) from None
 
 
 def _halve(request: TrainingRequest) -> TrainingRequest:

@@ -17,6 +17,7 @@ from videoguard.evaluation.metrics.building import RowMetric, build_metric
 from videoguard.evaluation.resources import MissingResourceError
 from videoguard.frames.store import FrameStore
 from videoguard.inference.engine import Engine
+from videoguard.inference.generation import GenerationSettings
 from videoguard.models.media import TimedFrames
 from videoguard.models.preprocessing import Example, Preprocessor
 from videoguard.training.request import Scoring
@@ -66,11 +67,12 @@ class AnswerScore:
         # As many for each process: where the weights are spread over them, all must take every step of the generation.
         share = -(-len(self._rows) // processes)
         mine = [self._rows[(rank + turn * processes) % len(self._rows)] for turn in range(share)]
-        engine, size = Engine(model, self._preprocessor), self._scoring.batch_size
+        size = self._scoring.batch_size
+        engine, settings = Engine(model, self._preprocessor, size), GenerationSettings(self._scoring.max_new_tokens)
         own: list[str] = []
         for start in range(0, share, size):
             prompts = [self._prompt(row) for row in mine[start : start + size]]
-            own += [answer.text for answer in engine.answer(prompts, self._scoring.max_new_tokens)]
+            own += [answer.text for answer in engine.answer(prompts, settings)]
         if not _is_group():
             return own
         gathered: list[list[str]] = [[] for _ in range(processes)]

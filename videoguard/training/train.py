@@ -1,6 +1,7 @@
 """The training itself: a base model, a dataset and settings in; the best adapter out."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypedDict
 
 from peft import PeftModel
@@ -16,13 +17,13 @@ from videoguard.models.checkpoints import (
     train_to_the_end,
 )
 from videoguard.models.loading import load_model, load_processor, usable_attention, usable_quantization
+from videoguard.models.memory import telling_exhaustion
 from videoguard.models.preprocessing import Preprocessor, digest_processor, make_record
 from videoguard.models.reporting import Emit, Reporter
 from videoguard.training.adapters import attach_adapter
 from videoguard.training.arguments import training_arguments
 from videoguard.training.data import TrainingData, read_data
 from videoguard.training.launching import count_processes
-from videoguard.training.memory import telling_exhaustion
 from videoguard.training.monitoring import Meter, cost_of, peak_flops
 from videoguard.training.optimizers import rates_of, usable_optimizer
 from videoguard.training.outcome import (
@@ -63,7 +64,8 @@ def train(request: TrainingRequest, emit: Emit) -> TrainingReply:
         stop = StopAfter(request.training.patience)
         trainer = _trainer(request, base, data, stop, emit)
         started = time.monotonic()
-        last, resumed_from = train_to_the_end(trainer, emit, stop.is_over)
+        with _encoding_ahead(request, data):
+            last, resumed_from = train_to_the_end(trainer, emit, stop.is_over)
         seconds = time.monotonic() - started
         state = read_state(last)
         if len(data.validation):
@@ -111,6 +113,13 @@ def _trainer(
         score=score,
         processes=count_processes(settings),
     )
+
+
+def _encoding_ahead(request: TrainingRequest, data: TrainingData) -> AbstractContextManager[None]:
+    # Text is quick to encode, and of several processes each would encode what the others see.
+    if data.frames is None or count_processes(request.training) > 1:
+        return nullcontext()
+    return data.examples.encoding_ahead()
 
 
 def _model(request: TrainingRequest, base: BaseModelFolder) -> PeftModel:

@@ -1,0 +1,69 @@
+"""What generation is asked, and what it gives: where others take part in it.
+
+A limit on what may be written (a grammar, a closed list of answers) is a `Constraint`, an end that is no token of the
+model's own (a complete JSON value) is a `Stop`. Neither knows of batches, or of the order in which answers are generated.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+
+
+class Constraint(Protocol):
+    """What answers may consist of. One object serves all answers of one call, several of which are written at a time."""
+
+    def limit(self, rows: Sequence[int], generated: Sequence[Sequence[int]], scores: torch.Tensor) -> None:
+        """Set the scores of tokens that must not come next to minus infinity, in place.
+
+        Called before each token. An answer that is begun anew comes with nothing generated, also a second time: what is
+        remembered of it then starts over.
+
+        Args:
+            rows: which answers go on, by numbers that stay the same from token to token; those that are finished are gone.
+            generated: the tokens of each of these answers so far.
+            scores: `(rows, vocabulary)` float32, on the device of the model.
+        """
+
+
+Stop = Callable[[Sequence[int]], bool]
+"""Whether an answer ends with its last token, asked after each of them with all so far. Made anew for each answer."""
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """How answers are generated: greedily, up to an end of the model's own, a stop or the longest answer."""
+
+    max_new_tokens: int
+    """Longest answer, tokens."""
+    constraint: Callable[[], Constraint] | None = None
+    """Makes what limits the answers of one call."""
+    stops: Sequence[Callable[[], Stop]] = field(default=())
+    """Each makes one further end of one answer."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One generated text."""
+
+    text: str
+    new_tokens: int
+    """Generated tokens, the end of turn included."""
+    mean_token_logprob: float | None
+    """Mean natural log-probability of the generated tokens, as the model has it without a constraint; None where none was
+    generated."""
+    tokens: tuple[int, ...] = ()
+    """The generated tokens."""
+    ended: bool = True
+    """Whether the answer came to an end, and was not cut off at its longest length."""
+
+
+@dataclass(frozen=True)
+class Unanswered:
+    """Why a prompt has no answer."""
+
+    reason: str
+
+
+Outcome = Answer | Unanswered

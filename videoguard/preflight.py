@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from videoguard.config import RunConfig
+from videoguard.config import AnswerSection, RunConfig
 from videoguard.dataset.messages import PromptTemplates
 from videoguard.dataset.requirements import require_fields
 from videoguard.errors import refuse_all
@@ -31,9 +31,20 @@ def check_inputs(config: RunConfig) -> None:
 
             clean_for(samples, rule.answer)
         _require_media(config, samples)
+    if config.dataset.answer is not None:
+        _require_grammar(config, config.dataset.answer)
     check_launch(config.training)
     if config.model.base is not None:
         check_base(config.model.base, config.model.revision)
+
+
+def _require_grammar(config: RunConfig, answer: AnswerSection) -> None:
+    """Refuse a schema that decoding is to be held to and cannot be."""
+    if config.inference.constrained:
+        from videoguard.dataset.answer_schema import load_answer_schema
+        from videoguard.inference.structured.schemas import require_grammar
+
+        require_grammar(load_answer_schema(answer.json_schema).content)
 
 
 def _require_media(config: RunConfig, samples: Sequence[Sample]) -> None:

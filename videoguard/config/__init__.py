@@ -5,7 +5,7 @@ Unknown keys are refused, and every error is reported at once. Paths are relativ
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from videoguard.config.augmentation import AugmentationSection
 from videoguard.config.data import DataSection, SyntheticVideos
@@ -66,3 +66,11 @@ class RunConfig(Section):
     report: ReportSection = ReportSection()
     registry: RegistrySection = RegistrySection()
     execution: ExecutionSection = ExecutionSection()
+
+    @model_validator(mode="after")
+    def _know_what_to_hold_answers_to(self) -> "RunConfig":
+        if self.inference.constrained and self.dataset.answer is None:
+            raise ValueError(
+                "inference.constrained holds answers to dataset.answer, which is absent: say there what they are"
+            )
+        return self

@@ -12,6 +12,7 @@ from videoguard.inference.engine import Engine
 from videoguard.inference.generation import Answer, GenerationSettings
 from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.inference.rows import AnswerRow, RowFile, write_rows
+from videoguard.inference.structured.answers import CountedAnswer, JsonAnswers, generation_settings, json_answers
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_adapted, load_model, load_processor
 from videoguard.models.media import TimedFrames
@@ -52,6 +53,7 @@ def infer(request: InferenceRequest, emit: Emit) -> InferenceReply:
     return InferenceReply(
         rows=len(kept.rows),
         failed=sum(row.status == "failed" for row in kept.rows),
+        repaired=sum(row.generated is not None for row in kept.rows),
         computed=len(missing),
         seconds=sum(row.latency_s or 0.0 for row in kept.rows),
         new_tokens=sum(row.new_tokens or 0 for row in kept.rows),
@@ -80,17 +82,19 @@ class _Answerer:
     preprocessor: Preprocessor
     frames: FrameStore | None
     """None where the dataset is text alone."""
-    max_new_tokens: int
+    settings: GenerationSettings
+    json: JsonAnswers | None
+    """None where answers are text."""
 
     def answer(self, batch: Sequence[Row]) -> list[AnswerRow]:
         """A row for each sample."""
         started = time.monotonic()
         prepared = [self._prompt_or_reason(row) for row in batch]
         prompts = [prompt for prompt in prepared if not isinstance(prompt, str)]
-        answers = iter(self.engine.answer(prompts, GenerationSettings(self.max_new_tokens)) if prompts else [])
+        answers = iter(self.engine.answer(prompts, self.settings) if prompts else [])
         share = (time.monotonic() - started) / len(batch)
         return [
-            _failed(row, prompt) if isinstance(prompt, str) else _answered(row, next(answers), share)
+            _failed(row, prompt) if isinstance(prompt, str) else _answered(row, next(answers), share, self.json)
             for row, prompt in zip(batch, prepared, strict=True)
         ]
 
@@ -124,14 +128,19 @@ def _load(request: InferenceRequest) -> _Answerer:
     model = load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
     preprocessor = Preprocessor(processor, base.family)
     frames = None if request.frame_store is None else FrameStore(request.frame_store, request.frame_shards)
-    return _Answerer(Engine(model, preprocessor), preprocessor, frames, request.inference.max_new_tokens)
+    engine = Engine(model, preprocessor)
+    json = json_answers(request.answer_schema, request.inference)
+    settings = generation_settings(request.inference.max_new_tokens, json, engine)
+    return _Answerer(engine, preprocessor, frames, settings, json)
 
 
-def _answered(row: Row, answer: Answer, latency_s: float) -> AnswerRow:
+def _answered(row: Row, answer: Answer, latency_s: float, json: JsonAnswers | None) -> AnswerRow:
+    counted = CountedAnswer(answer.text) if json is None else json.count(answer)
     return AnswerRow(
         **_sample(row),
         status="ok",
-        answer=answer.text,
+        answer=counted.answer,
+        generated=counted.generated,
         mean_token_logprob=answer.mean_token_logprob,
         new_tokens=answer.new_tokens,
         latency_s=latency_s,

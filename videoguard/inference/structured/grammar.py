@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from llguidance import LLMatcher, LLTokenizer
 from llguidance.hf import from_tokenizer
 from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
@@ -16,11 +17,9 @@ from pydantic import JsonValue
 from transformers import PreTrainedTokenizerFast
 
 from videoguard.errors import UserError
-from videoguard.inference.structured.closing import Allowed, Closing, unpack
+from videoguard.inference.structured.closing import Closing, unpack
 from videoguard.inference.structured.ending import JsonScan
 from videoguard.inference.structured.schemas import grammar_of, require_grammar
-
-Scores = npt.NDArray[np.floating]
 
 _LONGEST_WAY = 4096
 
@@ -45,25 +44,27 @@ class AnswerGrammar:
         require_grammar(schema)
         self.vocabulary = vocabulary
         self.ends = tuple(ends)
-        self.tokenizer: LLTokenizer = from_tokenizer(tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=list(ends))
+        self.tokenizer: LLTokenizer = from_tokenizer(
+            tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=list(ends)
+        )
         self.closing = Closing(self.tokenizer)
         self._start = LLMatcher(self.tokenizer, grammar_of(schema))
         assert not self._start.is_error(), self._start.get_error()
         self.shortest = self.closing.find(self._start, JsonScan(), _LONGEST_WAY)
         """Tokens of a short answer that fits; None where none was found."""
 
-    def hold(self, most: int) -> "HeldAnswer":
-        """A new answer of at most `most` tokens.
-
-        Raises:
-            UserError: the schema asks for more.
-        """
+    def require_room(self, most: int) -> None:
+        """Refuse a longest answer into which no answer fits that the schema allows, as `UserError`."""
         if self.shortest is None or len(self.shortest) > most:
             needed = "more than " + str(_LONGEST_WAY) if self.shortest is None else len(self.shortest)
             raise UserError(
                 f"inference.max_new_tokens is {most}: the shortest answer that fits dataset.answer.json_schema takes {needed} "
                 "tokens; raise it, or ask for less"
             )
+
+    def hold(self, most: int) -> "HeldAnswer":
+        """A new answer of at most `most` tokens."""
+        assert self.shortest is not None
         return HeldAnswer(self, self._start.deep_copy(), self.shortest, most)
 
 
@@ -161,9 +162,31 @@ class HeldAnswer:
         yield self._way
 
 
-def allowed_tokens(held: Sequence[HeldAnswer], vocabulary: int) -> Allowed:
-    """What may come next in each answer, `(answers, vocabulary)`."""
-    bits = allocate_token_bitmask(len(held), vocabulary)
-    for row, answer in enumerate(held):
-        answer.allow(bits, row)
-    return unpack(bits, vocabulary)
+class SchemaConstraint:
+    """Holds the answers of one call of the engine to a grammar: a `Constraint` of `videoguard.inference.generation`."""
+
+    def __init__(self, grammar: AnswerGrammar, most: int) -> None:
+        self._grammar = grammar
+        self._most = most
+        self._held: dict[int, HeldAnswer] = {}
+
+    def limit(self, rows: Sequence[int], generated: Sequence[Sequence[int]], scores: torch.Tensor) -> None:
+        """Forbid what the schema rules out, or what would leave no way to its end within the longest answer."""
+        held = [self._go_on(row, tokens) for row, tokens in zip(rows, generated, strict=True)]
+        bits = allocate_token_bitmask(len(held), self._grammar.vocabulary)
+        for place, answer in enumerate(held):
+            answer.allow(bits, place)
+        allowed = torch.from_numpy(unpack(bits, scores.shape[1])).to(scores.device)
+        scores.masked_fill_(~allowed, -torch.inf)
+        wanted: list[int] = scores.argmax(dim=-1).tolist()
+        for place, (answer, token) in enumerate(zip(held, wanted, strict=True)):
+            if (chosen := answer.choose(token)) != token:
+                scores[place] = -torch.inf
+                scores[place, chosen] = 0.0
+
+    def _go_on(self, row: int, tokens: Sequence[int]) -> HeldAnswer:
+        if not tokens:
+            self._held[row] = self._grammar.hold(self._most)
+        else:
+            self._held[row].take(tokens[-1])
+        return self._held[row]

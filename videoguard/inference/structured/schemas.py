@@ -25,4 +25,8 @@ def require_grammar(schema: Mapping[str, JsonValue]) -> None:
     """
     failed, messages = LLMatcher.validate_grammar_with_warnings(grammar_of(schema))
     if failed:
-        raise UserError(messages[0])
+        reason = " ".join(messages[0].split())
+        raise UserError(
+            f"decoding cannot be held to dataset.answer.json_schema: {reason}; leave that out of the schema, or set "
+            "inference.constrained to false, and answers are mended and measured by the whole schema afterwards"
+        )

@@ -9,7 +9,7 @@ from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
-from videoguard.digests import digest_source
+from videoguard.digests import digest_file, digest_source
 from videoguard.evaluation.request import EvaluationReply, EvaluationRequest, available_resources
 from videoguard.subprocesses import call
 
@@ -31,6 +31,8 @@ def _provenance(place: Workplace, config: RunConfig, answers: list[Artifact]) ->
         settings={
             **evaluation.model_dump(mode="json"),
             "seed": config.seed,
+            # The content decides, wherever the file lies.
+            "custom": None if evaluation.custom is None else digest_file(evaluation.custom),
             **({} if schema is None else {"answer_schema": schema}),
         },
         inputs={
@@ -54,6 +56,8 @@ def score_answers(place: Workplace, config: RunConfig, answers: list[Artifact]) 
             sentence_model=evaluation.sentence_model,
             seed=config.seed,
             answer_schema=schema_content(config.dataset.answer),
+            labels=evaluation.labels,
+            custom=None if evaluation.custom is None else evaluation.custom.absolute(),
             state=place.state,
             output=draft.folder,
         )

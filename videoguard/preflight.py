@@ -6,6 +6,7 @@ from videoguard.config import AnswerSection, RunConfig
 from videoguard.dataset.messages import PromptTemplates
 from videoguard.dataset.requirements import require_fields
 from videoguard.errors import refuse_all
+from videoguard.evaluation.custom import load_custom_metrics
 from videoguard.manifests.reading import read_manifest
 from videoguard.manifests.sample import Sample
 from videoguard.manifests.trainable import is_text_alone, keep_trainable
@@ -34,6 +35,8 @@ def check_inputs(config: RunConfig) -> None:
     if config.dataset.answer is not None:
         _require_grammar(config, config.dataset.answer)
     check_launch(config.training)
+    if config.evaluation.custom is not None:
+        load_custom_metrics(config.evaluation.custom)
     if config.model.base is not None:
         check_base(config.model.base, config.model.revision)
 

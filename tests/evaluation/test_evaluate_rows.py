@@ -108,8 +108,8 @@ def test_half_a_surrogate_pair_in_an_answer_is_scored_like_another_character(tmp
 def test_a_metric_named_twice_is_computed_once_and_an_unknown_one_is_refused(rows: list[AnswerRow], tmp_path: Path) -> None:
     twice = evaluate_rows(rows, ["rouge_l", "rouge_l"], sentence_model=ENCODER, state=tmp_path)
     assert list(twice.summary) == ["rouge_l"]
-    with pytest.raises(UserError, match="'bleu'"):
-        evaluate_rows(rows, ["bleu"], sentence_model=ENCODER, state=tmp_path)
+    with pytest.raises(UserError, match="'blue'"):
+        evaluate_rows(rows, ["blue"], sentence_model=ENCODER, state=tmp_path)
 
 
 def test_the_same_rows_and_seed_give_the_same_file_without_nan(tmp_path: Path) -> None:

@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from videoguard.errors import UserError
+from videoguard.evaluation.encoding import TextEncoder, load_text_encoder
 from videoguard.evaluation.metrics.bert_similarity import BertSimilarity
-from videoguard.evaluation.metrics.building import RowMetric, build_metric
+from videoguard.evaluation.metrics.building import build_metric
 from videoguard.evaluation.metrics.exercise_accuracy import ExerciseAccuracy
 from videoguard.evaluation.metrics.json_validity import JsonValidity
 from videoguard.evaluation.metrics.meteor import Meteor
 from videoguard.evaluation.metrics.rouge_l import RougeL
-from videoguard.evaluation.sentence_model import load_sentence_model
+from videoguard.evaluation.metrics.row_metric import RowMetric
+from videoguard.evaluation.sentence_model import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
-    from sentence_transformers import SentenceTransformer
 
 Cases = list[dict[str, Any]]
 
@@ -28,8 +29,8 @@ def cases(shared: Path) -> Cases:
 
 
 @pytest.fixture(scope="session")
-def encoder() -> "SentenceTransformer":
-    return load_sentence_model()
+def encoder() -> TextEncoder:
+    return load_text_encoder(DEFAULT_MODEL)
 
 
 def scores_of(metric: RowMetric, cases: Cases) -> list[float | None]:
@@ -48,14 +49,12 @@ def test_rouge_l_equals_the_public_script(cases: Cases, tmp_path: Path) -> None:
     assert scores_of(RougeL(str(tmp_path)), cases) == pytest.approx(expected, abs=1e-4)
 
 
-def test_bert_similarity_equals_the_public_script(cases: Cases, encoder: "SentenceTransformer", tmp_path: Path) -> None:
+def test_bert_similarity_equals_the_public_script(cases: Cases, encoder: TextEncoder, tmp_path: Path) -> None:
     expected = [case["bert_similarity"] for case in cases]
     assert scores_of(BertSimilarity(encoder, str(tmp_path)), cases) == pytest.approx(expected, abs=1e-4)
 
 
-def test_bert_similarity_does_not_depend_on_the_other_rows(
-    cases: Cases, encoder: "SentenceTransformer", tmp_path: Path
-) -> None:
+def test_bert_similarity_does_not_depend_on_the_other_rows(cases: Cases, encoder: TextEncoder, tmp_path: Path) -> None:
     metric = BertSimilarity(encoder, str(tmp_path))
     chosen = cases[3]
     alone = scores_of(metric, [chosen])
@@ -113,5 +112,5 @@ def test_json_validity_scores_only_where_json_was_wanted(tmp_path: Path) -> None
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"metric 'bleu' is not known.*bert_similarity.*json_validity"):
-        build_metric("bleu", sentence_model="", state=tmp_path, cache_dir=str(tmp_path))
+    with pytest.raises(UserError, match=r"metric 'blue' is not known.*bert_similarity.*json_validity"):
+        build_metric("blue", sentence_model="", state=tmp_path, cache_dir=str(tmp_path))

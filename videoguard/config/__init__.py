@@ -3,7 +3,7 @@
 Unknown keys are refused, and every error is reported at once. Paths are relative to the working folder.
 """
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,7 @@ from videoguard.config.inference import InferenceSection
 from videoguard.config.model import ModelSection, TinyModel
 from videoguard.config.places import ExecutionSection, RegistrySection
 from videoguard.config.quality import QualitySection
-from videoguard.config.report import Band, ReportSection
+from videoguard.config.report import Band, Colour, ReportSection
 from videoguard.config.section import Section
 from videoguard.config.training import LoraSection, TrainingSection
 
@@ -24,6 +24,7 @@ __all__ = [
     "AnswerSection",
     "AugmentationSection",
     "Band",
+    "Colour",
     "DataSection",
     "DatasetSection",
     "EvaluationSection",
@@ -66,6 +67,17 @@ class RunConfig(Section):
     report: ReportSection = ReportSection()
     registry: RegistrySection = RegistrySection()
     execution: ExecutionSection = ExecutionSection()
+
+    @model_validator(mode="after")
+    def _bands_are_of_metrics(self) -> "RunConfig":
+        # What the metrics of a user's file are called is known only to the file.
+        known = {*get_args(MetricName), "judge"}
+        unknown = sorted(self.report.bands.keys() - known)
+        if unknown and self.evaluation.custom is None:
+            raise ValueError(
+                f"report.bands.{unknown[0]}: no metric has this name; the metrics are {', '.join(sorted(known))}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _know_what_to_hold_answers_to(self) -> "RunConfig":

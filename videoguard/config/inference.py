@@ -11,7 +11,7 @@ class InferenceSection(Section):
     max_new_tokens: PositiveInt = 256
     """Longest answer, tokens."""
     constrained: bool = False
-    """Hold every answer to `dataset.answer.json_schema` while it is generated: all of them fit, whatever the model learnt."""
+    """Hold every answer to `dataset.answer.json_schema` while it is generated, so that it fits whatever the model learnt."""
     repair: bool = True
     """Mend answers that are broken JSON, where `dataset.answer` wants JSON; how many were mended is counted."""
     label_scores: bool = False

@@ -1,6 +1,7 @@
 """The evaluation process."""
 
 from videoguard.dataset.answer_schema import load_answer_schema
+from videoguard.evaluation.custom import load_custom_metrics
 from videoguard.evaluation.evaluate_rows import evaluate_rows
 from videoguard.evaluation.request import EvaluationReply, EvaluationRequest
 from videoguard.evaluation.scores import write_evaluation
@@ -17,6 +18,8 @@ def evaluate(request: EvaluationRequest, emit: Emit) -> EvaluationReply:
         state=request.state,
         seed=request.seed,
         answer_schema=None if request.answer_schema is None else load_answer_schema(request.answer_schema),
+        labels=request.labels,
+        custom=[] if request.custom is None else load_custom_metrics(request.custom),
     )
     write_evaluation(evaluation, request.output)
     return EvaluationReply(means={metric: summary.mean for metric, summary in evaluation.summary.items()})

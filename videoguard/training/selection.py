@@ -13,7 +13,8 @@ from peft import PeftModel
 from videoguard.dataset.answer_schema import load_answer_schema
 from videoguard.dataset.building import messages_of
 from videoguard.errors import UserError
-from videoguard.evaluation.metrics.building import RowMetric, build_metric
+from videoguard.evaluation.metrics.building import build_metric
+from videoguard.evaluation.metrics.row_metric import RowMetric
 from videoguard.evaluation.resources import MissingResourceError
 from videoguard.frames.store import FrameStore
 from videoguard.inference.engine import Engine

@@ -1,11 +1,11 @@
 """ROUGE-L (Lin 2004, https://aclanthology.org/W04-1013), as rouge-score computes it."""
 
-import evaluate
+from videoguard.evaluation.metrics.library import Metric, MetricInfo
+from videoguard.evaluation.metrics.row_metric import RowResults
+from videoguard.evaluation.metrics.row_scoring import empty_reference, metric_info, score_rows
 
-from videoguard.evaluation.metrics.row_scoring import RowResults, empty_reference, metric_info, score_rows
 
-
-class RougeL(evaluate.Metric):  # type: ignore[misc]  # the library has no types
+class RougeL(Metric):  # type: ignore[misc]  # the library has no types
     """F-measure of the longest common subsequence of words, from 0 to 1, without a stemmer.
 
     Words are what `evaluate`'s ROUGE sees by default: runs of a-z and 0-9 of the lower-cased text. A wanted answer
@@ -18,7 +18,7 @@ class RougeL(evaluate.Metric):  # type: ignore[misc]  # the library has no types
         super().__init__(cache_dir=cache_dir, keep_in_memory=True)
         self._scorer = RougeScorer(["rougeL"], use_stemmer=False)
 
-    def _info(self) -> evaluate.MetricInfo:
+    def _info(self) -> MetricInfo:
         return metric_info(
             "F-measure of the longest common subsequence of words.",
             "Lin, ROUGE: a package for automatic evaluation of summaries, ACL workshop 2004",

@@ -1,10 +1,11 @@
 """What every metric shares: its declared features, and scores a row with the reason where there is none."""
 
 from collections.abc import Callable, Sequence
-from typing import TypedDict
 
 import datasets
-import evaluate
+
+from videoguard.evaluation.metrics.library import MetricInfo
+from videoguard.evaluation.metrics.row_metric import RowResults
 
 EMPTY_REFERENCE = "the wanted answer is empty"
 
@@ -18,17 +19,10 @@ Returns:
 """
 
 
-class RowResults(TypedDict):
-    """What `compute` of each metric returns: two lists as long as its input, and in its order."""
-
-    scores: list[float | None]
-    reasons: list[str | None]
-
-
-def metric_info(description: str, citation: str) -> evaluate.MetricInfo:
+def metric_info(description: str, citation: str) -> MetricInfo:
     """Declaration of a metric over pairs of texts."""
     features = {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
-    return evaluate.MetricInfo(
+    return MetricInfo(
         description=description,
         citation=citation,
         inputs_description=_INPUTS,
@@ -43,7 +37,7 @@ def score_rows(
     reason_against: Callable[[str], str | None],
     score: Callable[[list[str], list[str]], list[float]],
 ) -> RowResults:
-    """Score all rows that can be scored in one call.
+    """Score all rows that can be scored in one call, each distinct pair of texts once.
 
     Args:
         predictions: answers, one a row.
@@ -51,13 +45,16 @@ def score_rows(
         reason_against: why a row with this wanted answer cannot be scored, or None where it can.
         score: scores of the remaining predictions and references.
     """
-    reasons = [reason_against(reference) for reference in references]
+    against = {reference: reason_against(reference) for reference in set(references)}
+    reasons = [against[reference] for reference in references]
     kept = [row for row, reason in enumerate(reasons) if reason is None]
     scores: list[float | None] = [None] * len(reasons)
     if kept:
-        found = score([predictions[row] for row in kept], [references[row] for row in kept])
-        for row, value in zip(kept, found, strict=True):
-            scores[row] = value
+        pairs = list(dict.fromkeys((predictions[row], references[row]) for row in kept))
+        found = score([prediction for prediction, _ in pairs], [reference for _, reference in pairs])
+        score_of = dict(zip(pairs, found, strict=True))
+        for row in kept:
+            scores[row] = score_of[predictions[row], references[row]]
     return RowResults(scores=scores, reasons=reasons)
 
 

@@ -1,6 +1,6 @@
 """The shortest way to the end of a JSON value that is half written under a grammar.
 
-Answers have a limit of tokens, so constrained decoding must know at each token whether what is written can still be finished.
+Answers have a limit of tokens, so constrained decoding must know whether what is written can still be finished within it.
 A way is looked for by closing whatever can be closed: an object before another key, an array before another item, a text
 before another letter. Where something has to be written, what was not written before comes first, so that a pattern such as
 `a*b` is got out of. The matcher checks every step of it; it need not be the shortest way there is.

@@ -11,7 +11,7 @@ _QUOTE, _BACKSLASH = ord('"'), ord("\\")
 class JsonScan:
     """Reads an answer piece by piece, and knows where its first JSON object or array ends.
 
-    What stands before it is passed over: a sentence, a Markdown fence, brackets that enclose no JSON such as those of `[1.]`.
+    What stands before it is passed over: a sentence, a Markdown fence, brackets around what is no JSON, as in `[sic]`.
     """
 
     def __init__(self) -> None:

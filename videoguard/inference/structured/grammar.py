@@ -42,7 +42,6 @@ class AnswerGrammar:
             UserError: the schema has a rule that decoding cannot be held to.
         """
         require_grammar(schema)
-        self.vocabulary = vocabulary
         self.ends = tuple(ends)
         self.tokenizer: LLTokenizer = from_tokenizer(
             tokenizer, n_vocab=max(vocabulary, len(tokenizer)), eos_token=list(ends)
@@ -58,8 +57,8 @@ class AnswerGrammar:
         if self.shortest is None or len(self.shortest) > most:
             needed = "more than " + str(_LONGEST_WAY) if self.shortest is None else len(self.shortest)
             raise UserError(
-                f"inference.max_new_tokens is {most}: the shortest answer that fits dataset.answer.json_schema takes {needed} "
-                "tokens; raise it, or ask for less"
+                f"inference.max_new_tokens is {most}: an answer that fits dataset.answer.json_schema takes at least {needed} "
+                "tokens; raise it, or let the schema ask for less"
             )
 
     def hold(self, most: int) -> "HeldAnswer":
@@ -173,7 +172,7 @@ class SchemaConstraint:
     def limit(self, rows: Sequence[int], generated: Sequence[Sequence[int]], scores: torch.Tensor) -> None:
         """Forbid what the schema rules out, or what would leave no way to its end within the longest answer."""
         held = [self._go_on(row, tokens) for row, tokens in zip(rows, generated, strict=True)]
-        bits = allocate_token_bitmask(len(held), self._grammar.vocabulary)
+        bits = allocate_token_bitmask(len(held), self._grammar.tokenizer.vocab_size)
         for place, answer in enumerate(held):
             answer.allow(bits, place)
         allowed = torch.from_numpy(unpack(bits, scores.shape[1])).to(scores.device)

@@ -1,4 +1,4 @@
-"""Broken JSON mended by the library json-repair: a bracket that is missing, quotes of the wrong kind, words around the value."""
+"""Broken JSON mended by the library json-repair: a missing bracket, quotes of the wrong kind, words around the value."""
 
 import json
 from typing import cast

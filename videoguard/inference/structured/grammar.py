@@ -57,8 +57,8 @@ class AnswerGrammar:
         if self.shortest is None or len(self.shortest) > most:
             needed = "more than " + str(_LONGEST_WAY) if self.shortest is None else len(self.shortest)
             raise UserError(
-                f"inference.max_new_tokens is {most}: an answer that fits dataset.answer.json_schema takes at least {needed} "
-                "tokens; raise it, or let the schema ask for less"
+                f"inference.max_new_tokens is {most}: an answer that fits dataset.answer.json_schema takes {needed} tokens "
+                "or more; raise it, or let the schema ask for less"
             )
 
     def hold(self, most: int) -> "HeldAnswer":

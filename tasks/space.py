@@ -7,7 +7,7 @@ from tasks.manifest import listing_of
 from tasks.step import Workplace
 from videoguard.artifacts.records import Artifact
 from videoguard.config import RunConfig
-from videoguard.disk import count_lora_parameters, estimate_disk, require_space
+from videoguard.disk import count_lora_parameters, count_whole_parameters, estimate_disk, require_space
 from videoguard.models.base import family_of_folder
 from videoguard.models.parts import outside
 
@@ -31,15 +31,19 @@ def check_space(place: Workplace, config: RunConfig, manifest: Artifact) -> None
         frames,
         clips=sum(len(shard) for shard in missing),
         rows=len(listing_of(place, config.data, manifest).samples),
-        adapter_parameters=_adapter_parameters(config),
+        adapter_parameters=_trained_parameters(config),
+        keep_last=config.training.keep_last,
     )
     require_space(needs, place.state)
 
 
-def _adapter_parameters(config: RunConfig) -> int | None:
-    """Weights of the adapter; None where the base is on a hub, or is made here and small."""
+def _trained_parameters(config: RunConfig) -> int | None:
+    """Weights of the adapter and of what is trained whole; None where the base is on a hub, or is made here and small."""
     base, lora = config.model.base, config.training.lora
     if base is None or not Path(base).is_dir():
         return None
-    excluded = outside(lora.parts, family_of_folder(Path(base)))
-    return count_lora_parameters(Path(base), lora.r, lora.targets, excluded or _NOTHING)
+    family = family_of_folder(Path(base))
+    adapter = count_lora_parameters(Path(base), lora.r, lora.targets, outside(lora.parts, family) or _NOTHING)
+    patterns = {"vision": family.vision, "projector": family.projector}
+    whole = [patterns[part] for part in config.training.train_whole]
+    return adapter + count_whole_parameters(Path(base), lora.modules_to_save, whole)

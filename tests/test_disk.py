@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from videoguard.config import FramesSection
-from videoguard.disk import Need, count_lora_parameters, estimate_disk, frame_bytes, require_space, size_in_words
+from videoguard.disk import (
+    Need,
+    count_lora_parameters,
+    count_whole_parameters,
+    estimate_disk,
+    frame_bytes,
+    require_space,
+    size_in_words,
+)
 from videoguard.errors import UserError
 
 
@@ -46,11 +54,18 @@ def test_each_part_is_estimated_from_what_it_is_made_of() -> None:
     # A frame of 640 × 480 at 0.31 + 51 / 640 bytes a pixel.
     assert needs["frames"].bytes == 10_000 * 8 * 119_712
     assert needs["frames"].how == "10,000 videos × 8 frames × 120 kB"
-    # Four checkpoints of weights (4 bytes) and optimizer (8), and the result: in store and MLflow; in the store alone.
+    # Four checkpoints (the newest two, the best, one under way) of weights (4 bytes) and optimizer (8), and the result: in
+    # store and MLflow; in the store alone.
     assert needs["adapter"].bytes == 1_000_000 * (4 * 12 + 2 * 4)
     assert needs["base model"].bytes == 500_000 * (4 * 12 + 4)
     assert needs["rows"].bytes == 12_000 * 4_000
     assert list(needs) == ["frames", "rows", "base model", "adapter", "bookkeeping"]
+
+
+def test_every_checkpoint_that_is_kept_is_counted() -> None:
+    needs = estimate_disk(FramesSection(), clips=0, rows=0, adapter_parameters=1_000_000, keep_last=5)
+    assert needs[0].bytes == 1_000_000 * (7 * 12 + 2 * 4)
+    assert needs[0].how.startswith("1,000,000 weights: 7 checkpoints of 12 MB")
 
 
 def test_what_is_stored_or_not_known_needs_nothing() -> None:
@@ -79,6 +94,22 @@ def test_lora_weights_are_counted_as_peft_makes_them(tmp_path: Path) -> None:
         model = attach_adapter(load_model(base, "float32"), LoraSection(r=8, targets=targets), base.family)
         trained, _ = model.get_nb_trainable_parameters()
         assert count_lora_parameters(tmp_path, 8, targets, excluded) == trained
+
+
+def test_weights_that_are_trained_whole_are_counted_as_peft_saves_them(tmp_path: Path) -> None:
+    from videoguard.config import LoraSection, TinyModel
+    from videoguard.models.base import find_base
+    from videoguard.models.loading import load_model
+    from videoguard.models.tiny.building import build_tiny
+    from videoguard.training.adapters import attach_adapter
+
+    build_tiny(TinyModel(layers=1), ["a few words"], 0, tmp_path)
+    base = find_base(str(tmp_path))
+    plain, _ = attach_adapter(load_model(base, "float32"), LoraSection(), base.family).get_nb_trainable_parameters()
+    lora = LoraSection(modules_to_save=("embed_tokens",))
+    model = attach_adapter(load_model(base, "float32"), lora, base.family, ["projector"])
+    trained, _ = model.get_nb_trainable_parameters()
+    assert count_whole_parameters(tmp_path, ("embed_tokens",), [base.family.projector]) == trained - plain
 
 
 @pytest.mark.parametrize(

@@ -34,8 +34,8 @@ _BOOKKEEPING_BYTES = 20_000_000
 _WEIGHT_BYTES = 4
 _OPTIMIZER_BYTES = 8
 """AdamW keeps two numbers of 4 bytes for each trained weight."""
-_CHECKPOINTS = 4
-"""The newest two, the best, and the one that is being written."""
+_BEST_AND_NEXT = 2
+"""Checkpoints beside the newest: the best one, and the one that is being written."""
 
 _RESERVE_SHARE = 0.1
 _LEAST_RESERVE_BYTES = 200_000_000
@@ -52,7 +52,13 @@ class Need:
 
 
 def estimate_disk(
-    frames: FramesSection, *, clips: int, rows: int, adapter_parameters: int | None, base_parameters: int = 0
+    frames: FramesSection,
+    *,
+    clips: int,
+    rows: int,
+    adapter_parameters: int | None,
+    keep_last: int = 2,
+    base_parameters: int = 0,
 ) -> list[Need]:
     """What a run writes to its state folder at most, by part; parts that need nothing are left out.
 
@@ -60,15 +66,16 @@ def estimate_disk(
         frames: how frames are stored; every one is taken as large as it may be.
         clips: distinct videos and lists of images whose frames are not stored yet.
         rows: samples of the manifest.
-        adapter_parameters: weights of the adapter that is trained; None where they are not known, which leaves them out.
+        adapter_parameters: weights that are trained; None where they are not known, which leaves them out.
+        keep_last: newest checkpoints of the training that are kept.
         base_parameters: weights of a base model that is pre-trained here; 0 where they are not known, since it is tiny.
     """
     frame = frame_bytes(_longest_side(frames), frames.codec, frames.jpeg_quality)
     needs = [
         Need("frames", clips * frames.count * frame, f"{clips:,} videos × {frames.count} frames × {size_in_words(frame)}"),
         Need("rows", rows * _ROW_BYTES, f"{rows:,} samples × {size_in_words(_ROW_BYTES)} in dataset, answers and workbook"),
-        _training("base model", base_parameters, copies=1),
-        _training("adapter", adapter_parameters or 0, copies=2),
+        _training("base model", base_parameters, keep_last=2, copies=1),
+        _training("adapter", adapter_parameters or 0, keep_last=keep_last, copies=2),
         Need("bookkeeping", _BOOKKEEPING_BYTES, "databases of MLflow and Prefect, logs"),
     ]
     return [need for need in needs if need.bytes]
@@ -133,6 +140,22 @@ def count_lora_parameters(model: Path, rank: int, targets: Collection[str] | str
     return count
 
 
+def count_whole_parameters(model: Path, names: Collection[str], patterns: Sequence[str]) -> int:
+    """Weights of the modules of a model folder that are trained whole; reads headers alone, as `count_lora_parameters`.
+
+    Args:
+        model: folder with `*.safetensors`.
+        names: last part of the names of such modules.
+        patterns: of the whole names of their weights.
+    """
+    return sum(
+        math.prod(shape)
+        for name, shape in _weights(model)
+        if any(name == f"{end}.weight" or f".{end}." in f".{name}" for end in names)
+        or any(re.fullmatch(pattern, name) for pattern in patterns)
+    )
+
+
 def _is_target(module: str, targets: Collection[str] | str) -> bool:
     last = module.rpartition(".")[2]
     if targets == "all-linear":
@@ -158,13 +181,12 @@ def size_in_words(size: float) -> str:
     return f"{size:,.1f} GB"
 
 
-def _training(part: str, parameters: int, copies: int) -> Need:
+def _training(part: str, parameters: int, keep_last: int, copies: int) -> Need:
     """Checkpoints of a training, and its result: in the store, and in MLflow where there are two copies."""
     checkpoint = parameters * (_WEIGHT_BYTES + _OPTIMIZER_BYTES)
-    total = _CHECKPOINTS * checkpoint + copies * parameters * _WEIGHT_BYTES
-    return Need(
-        part, total, f"{parameters:,} weights: {_CHECKPOINTS} checkpoints of {size_in_words(checkpoint)}, the result"
-    )
+    checkpoints = keep_last + _BEST_AND_NEXT
+    total = checkpoints * checkpoint + copies * parameters * _WEIGHT_BYTES
+    return Need(part, total, f"{parameters:,} weights: {checkpoints} checkpoints of {size_in_words(checkpoint)}, the result")
 
 
 def _weights(model: Path) -> Iterator[tuple[str, list[int]]]:

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
-from videoguard.config import AnswerSection, RunConfig
+from videoguard.config import AnswerSection, ModelSection, RunConfig
 from videoguard.dataset.messages import PromptTemplates
 from videoguard.dataset.requirements import require_fields
-from videoguard.errors import refuse_all
+from videoguard.errors import UserError, refuse_all
 from videoguard.evaluation.custom import load_custom_metrics
 from videoguard.manifests.reading import read_manifest
 from videoguard.manifests.sample import Sample
 from videoguard.manifests.trainable import is_text_alone, keep_trainable
 from videoguard.models.base import check_base
+from videoguard.models.families import Family, family_of
 from videoguard.training.launching import check_launch
 
 
@@ -20,6 +21,7 @@ def check_inputs(config: RunConfig) -> None:
     Raises:
         UserError: naming the file or model, and the rule.
     """
+    samples: Sequence[Sample] | None = None
     if config.data.synthetic is None:
         data, rule = config.data, config.dataset
         reading = read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside)
@@ -37,8 +39,20 @@ def check_inputs(config: RunConfig) -> None:
     check_launch(config.training)
     if config.evaluation.custom is not None:
         load_custom_metrics(config.evaluation.custom)
-    if config.model.base is not None:
-        check_base(config.model.base, config.model.revision)
+    family = _family(config.model)
+    if family.media == "text" and (samples is None or not is_text_alone(samples)):
+        raise UserError(
+            f"{config.data.manifest} shows videos or images, and a {family.model_type} model reads text only: "
+            "take a vision-language model, or samples without media"
+        )
+
+
+def _family(model: ModelSection) -> Family:
+    """The family of the base, which is refused where it could not be loaded."""
+    if model.base is not None:
+        return check_base(model.base, model.revision)
+    assert model.tiny is not None
+    return family_of(model.tiny.family)
 
 
 def _require_grammar(config: RunConfig, answer: AnswerSection) -> None:

@@ -79,6 +79,10 @@ def project(tmp_path) -> Path:
             "error: model data/list.json: data/list.json has no *.safetensors file: give a folder written by",
         ),
         (["model={base: nobody/no-such-model}"], "error: model.base is nobody/no-such-model: no such folder, and the hub"),
+        (
+            ["model={tiny: {family: gpt2}}"],
+            "error: data/list.json shows videos or images, and a gpt2 model reads text only: take a vision-language model",
+        ),
         (["model={base: ./gone}"], "error: model.base is ./gone: no such folder, and not a name of the hub (owner/model)"),
     ],
 )

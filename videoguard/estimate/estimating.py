@@ -76,5 +76,6 @@ def _disk(plan: Plan, parameters: ParameterCounts) -> list[Need]:
         clips=len(contents),
         rows=len(plan.listing.samples),
         adapter_parameters=parameters.trainable,
+        keep_last=plan.config.training.keep_last,
         base_parameters=parameters.base if plan.config.model.tiny is not None else 0,
     )

@@ -19,8 +19,8 @@ class BaseModelFolder:
     family: Family
 
 
-def check_base(name: str, revision: str | None = None) -> None:
-    """Refuse a base model that could not be loaded, before any work: reads no more than its `config.json`.
+def check_base(name: str, revision: str | None = None) -> Family:
+    """Refuse a base model that could not be loaded, before any work, and return its family: reads its `config.json` alone.
 
     Raises:
         UserError: as `find_base`.
@@ -32,7 +32,7 @@ def check_base(name: str, revision: str | None = None) -> None:
         from videoguard.models.hub import download_model
 
         folder = download_model(name, revision, only="config.json")
-    family_of(_model_type(folder, name))
+    return family_of(_model_type(folder, name))
 
 
 def find_base(name: str, revision: str | None = None) -> BaseModelFolder:

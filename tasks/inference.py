@@ -13,23 +13,12 @@ from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
 from videoguard.digests import digest_json, digest_source
+from videoguard.inference.fingerprint import INFERENCE_SOURCE
 from videoguard.inference.request import InferenceReply, InferenceRequest
+from videoguard.inference.row_store import ROW_STORE
 from videoguard.subprocesses import call
 
 ROWS = "rows.jsonl"
-_SOURCE = [
-    "inference",
-    "models/preprocessing.py",
-    "models/chat.py",
-    "models/media.py",
-    "models/batching.py",
-    "models/loading.py",
-    "models/families.py",
-    "models/parts.py",
-    "dataset/messages.py",
-    "dataset/answer_schema.py",
-    "manifests/labels.py",
-]
 
 
 class Answers(BaseModel):
@@ -65,7 +54,7 @@ def _provenance(
 ) -> Provenance:
     return Provenance(
         step="inference",
-        code=digest_source(_SOURCE),
+        code=digest_source(INFERENCE_SOURCE),
         settings={
             **_how_answered(config),
             "model": config.model.model_dump(include=HOW_LOADED),
@@ -82,7 +71,7 @@ def _provenance(
 
 
 def _how_answered(config: RunConfig) -> dict[str, object]:
-    """The settings of which an answer depends."""
+    """The settings that decide an answer."""
     inference, schema = config.inference, schema_content(config.dataset.answer)
     how: dict[str, object] = {"max_new_tokens": inference.max_new_tokens}
     if schema is not None:
@@ -118,7 +107,8 @@ def answer_shard(
             question=config.dataset.question,
             inference=config.inference,
             answer_schema=schema_content(config.dataset.answer),
-            work=draft.work,
+            row_store=place.state / ROW_STORE,
+            since=place.started if "inference" in place.refresh else None,
             shard=shard,
             shards=config.inference.shards,
             output=draft.folder,

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from videoguard.artifacts.records import Artifact
+from videoguard.evaluation.comparison import Comparison
 from videoguard.evaluation.scores import MetricSummary
 
 
@@ -72,6 +73,8 @@ class RunSummary(BaseModel):
     """Samples by split."""
     scores: dict[str, dict[str, MetricSummary]]
     """By model (`base`, `fine_tuned`), then by metric."""
+    comparison: Comparison | None = None
+    """The models pair by pair on the same samples."""
     quarantine: dict[str, str]
     """Reason by video or list of images that was left out."""
     dropped: dict[str, int] = {}

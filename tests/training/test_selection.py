@@ -66,7 +66,7 @@ def test_the_score_is_that_of_inference_and_evaluation(training_request, scoring
         adapter=trained.adapter,
         dataset=tmp_path / "set",
         inference=InferenceSection(batch_size=3, max_new_tokens=8),
-        work=tmp_path / "work",
+        row_store=tmp_path / "rows.db",
         output=tmp_path,
     )
     infer(request, lambda event: None)

@@ -16,11 +16,12 @@ from videoguard.config.inference import InferenceSection
 from videoguard.config.model import ModelSection, TinyModel
 from videoguard.config.places import ExecutionSection, RegistrySection
 from videoguard.config.quality import QualitySection
-from videoguard.config.report import Band, Colour, ReportSection
+from videoguard.config.report import SHEET_TITLES, Band, Colour, ReportSection, SamplesSection, SheetName
 from videoguard.config.section import Section
 from videoguard.config.training import LoraSection, TrainingSection
 
 __all__ = [
+    "SHEET_TITLES",
     "AnswerSection",
     "AugmentationSection",
     "Band",
@@ -39,7 +40,9 @@ __all__ = [
     "RegistrySection",
     "ReportSection",
     "RunConfig",
+    "SamplesSection",
     "Section",
+    "SheetName",
     "SyntheticVideos",
     "TinyModel",
     "TrainingSection",

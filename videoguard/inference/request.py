@@ -1,5 +1,6 @@
 """What the inference process is asked, and what it answers."""
 
+from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
@@ -35,9 +36,10 @@ class InferenceRequest(BaseModel):
     """Which of the shards, counted from 0."""
     shards: int = 1
     """Parts that the split is cut into by video content: all rows of a video are in one."""
-    work: Path
-    """Folder of these answers alone, for the rows while they are made. A later attempt goes on from what it finds there;
-    whoever calls removes it after the last one."""
+    row_store: Path
+    """File of the answers of all runs: what stands there is not asked again, and what is answered is added."""
+    since: datetime | None = None
+    """Stored answers that are older are asked again."""
     output: Path
     """Folder that gets `rows.jsonl`, in the order of the split."""
 

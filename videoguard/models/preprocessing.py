@@ -86,6 +86,11 @@ class PreprocessingRecord(BaseModel):
         )
 
 
+def frame_rule_of(frames: FramesSection) -> FrameRule:
+    """What a section of a recipe says of how a video is sampled."""
+    return FrameRule(**frames.model_dump(include={"count", *_RULE}))
+
+
 def read_record(adapter: Path) -> PreprocessingRecord:
     """The record of an adapter's folder; `UserError` where it has none that can be read."""
     path = adapter / RECORD

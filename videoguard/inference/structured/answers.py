@@ -36,6 +36,11 @@ class JsonAnswers:
     repaired: bool = True
     """Whether broken ones are mended."""
 
+    @property
+    def decisions(self) -> dict[str, object]:
+        """What decides an answer, and what counts of it."""
+        return {"schema": dict(self.schema.content), "constrained": self.constrained, "repaired": self.repaired}
+
     def count(self, answer: Answer) -> CountedAnswer:
         """An answer after the repair, where it is wanted and needed."""
         mended = repair(answer.text, self.schema) if self.repaired else None

@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 from pydantic import Field, model_validator
 
 from videoguard.config.augmentation import AugmentationSection
-from videoguard.config.data import DataSection, SyntheticVideos
+from videoguard.config.data import DataSection, SyntheticGuardVideos, SyntheticVideos
 from videoguard.config.dataset import AnswerSection, DatasetSection
 from videoguard.config.evaluation import EvaluationSection, MetricName
 from videoguard.config.frames import FrameLimits, FramesSection
@@ -43,6 +43,7 @@ __all__ = [
     "SamplesSection",
     "Section",
     "SheetName",
+    "SyntheticGuardVideos",
     "SyntheticVideos",
     "TinyModel",
     "TrainingSection",

@@ -1,6 +1,6 @@
 """How answers are generated."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,8 @@ class InferenceSection(Section):
     """Mend answers that are broken JSON, where `dataset.answer` wants JSON; how many were mended is counted."""
     workers: Annotated[int, Field(ge=0)] = 1
     """Processes that read frames and prepare prompts ahead of the model; 0 does so in between."""
+    device: Literal["auto", "cuda", "mps", "cpu"] = "auto"
+    """Where the model computes; `auto` is a GPU where there is one. Each of several shards takes the next GPU."""
     threads: PositiveInt = 1
     """Threads of the inference process on a CPU."""
     shards: PositiveInt = 1

@@ -107,6 +107,8 @@ class ReportSection(Section):
     """Other titles of sheets, at most 31 characters each."""
     samples: SamplesSection = SamplesSection()
     """The samples that are shown with their frames."""
+    html: bool = True
+    """Whether a page with the same content is written beside the workbook."""
 
     @model_validator(mode="after")
     def _sheets_can_be_made(self) -> "ReportSection":

@@ -12,4 +12,7 @@ INFERENCE_SOURCE = (
     "dataset/messages.py",
     "dataset/answer_schema.py",
     "manifests/labels.py",
+    "dataset/guard.py",
+    "dataset/guard_texts.py",
+    "manifests/formats/guard_categories.py",
 )

@@ -13,7 +13,7 @@ from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow, write_rows
 from videoguard.inference.structured.answers import generation_settings, json_answers
 from videoguard.models.base import BaseModelFolder, find_base
-from videoguard.models.loading import load_adapted, load_model, load_processor
+from videoguard.models.loading import load_adapted, load_model, load_processor, usable_device
 from videoguard.models.preprocessing import Preprocessor, digest_processor, frame_rule_of, make_record, read_record
 
 ROWS = "rows.jsonl"
@@ -113,7 +113,8 @@ def _load(
             text_only=request.frame_store is None,
         )
         read_record(adapter).require_same(asked, adapter)
-    how = {"quantization": request.quantization, "attention": request.attention}
+    device = usable_device(request.inference.device, request.shard)
+    how = {"quantization": request.quantization, "attention": request.attention, "device": device}
     model = load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
     inference = request.inference
     engine = Engine(model, Preprocessor(processor, base.family), inference.batch_size, note)

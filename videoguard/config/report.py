@@ -85,6 +85,8 @@ def _default_bands() -> dict[str, Band]:
         "action_top1": Band(green=0.7, yellow=0.4),
         "action_description": Band(green=0.7, yellow=0.4),
         "json_validity": Band(green=0.98, yellow=0.9),
+        "json_repaired": Band(green=0.98, yellow=0.9),
+        "json_schema": Band(green=0.98, yellow=0.9),
         "timeline_valid": Band(green=0.98, yellow=0.9),
         "timeline_coverage": Band(green=0.9, yellow=0.7),
         "timeline_sentiment": Band(green=0.8, yellow=0.6),

@@ -38,6 +38,9 @@ STEPS = (
     "comparison",
     "report",
     "publish",
+    "world-base",
+    "world-adapter",
+    "world-clip",
 )
 Event = dict[str, Any]
 

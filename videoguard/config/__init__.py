@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from videoguard.config.augmentation import AugmentationSection
-from videoguard.config.data import DataSection, SyntheticVideos
+from videoguard.config.data import DataSection, SyntheticGuardVideos, SyntheticVideos
 from videoguard.config.dataset import AnswerSection, DatasetSection
 from videoguard.config.evaluation import EvaluationSection, JudgeSection, MetricName
 from videoguard.config.frames import FrameLimits, FramesSection
@@ -46,6 +46,7 @@ __all__ = [
     "ScoringConfig",
     "Section",
     "SheetName",
+    "SyntheticGuardVideos",
     "SyntheticVideos",
     "TinyModel",
     "TrainingSection",
@@ -77,4 +78,12 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _bands_are_of_metrics(self) -> "RunConfig":
         check_bands(self.report, self.evaluation)
+        return self
+
+    @model_validator(mode="after")
+    def _know_what_to_hold_answers_to(self) -> "RunConfig":
+        if self.inference.constrained and self.dataset.answer is None:
+            raise ValueError(
+                "inference.constrained holds answers to dataset.answer, which is absent: say there what they are"
+            )
         return self

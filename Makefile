@@ -14,14 +14,18 @@ export DO_NOT_TRACK := 1
 # DeepSpeed compiles what it needs when it needs it.
 export DS_BUILD_OPS := 0
 
-.PHONY: help setup demo test lint lock mlflow prefect worker
+.PHONY: help setup demo demo-world test lint lock mlflow prefect worker
 help:  ## Show the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/.ready  ## Make .venv and fetch what the metrics need
 
 demo: setup  ## Run the quickstart: videos, training, evaluation, workbook
 	$(BIN)/video-guard run configs/quickstart.yaml
+
+demo-world: setup  ## Generate clips with a tiny world model: noise, no download
+	$(BIN)/python -m videoguard.world.demo data/world
+	$(BIN)/video-guard world generate configs/cosmos_tiny.yaml
 
 test: setup  ## Lint, types, import contracts and tests
 	$(MAKE) --no-print-directory lint

@@ -12,6 +12,7 @@ from commands.data import app as data
 from commands.doctor import doctor
 from commands.estimate import estimate
 from commands.export import export
+from commands.predict import predict
 from commands.run import run
 from commands.world import app as world
 from videoguard.errors import UnavailableError, UserError
@@ -29,6 +30,7 @@ app.command()(run)
 app.command()(estimate)
 app.command()(doctor)
 app.command()(export)
+app.command()(predict)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")
 app.add_typer(world, name="world")

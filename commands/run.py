@@ -38,7 +38,7 @@ def run(
     check_inputs(config)
     # With --json the standard output holds nothing but the summary.
     console = Console(stderr=as_json)
-    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     with ExitStack() as served:
         with console.status("starting Prefect"):
             flow = "flows.train_eval"
@@ -56,7 +56,8 @@ def run(
         raise typer.Exit(1)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Handle Ctrl-C: end the child processes first."""
     # Steps that run in threads would otherwise take their ended child for a failure and start it again.
     stop_children()
     signal.default_int_handler(number, frame)

@@ -1,5 +1,6 @@
 """What a run shows in the terminal: progress of its steps, and what it came to."""
 
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -8,9 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from commands.figures import difference_words, p_words, summary_words
 from videoguard.evaluation.scores import MetricSummary
 from videoguard.progress import STARTING, Progress, Totals, listening
-from videoguard.summary import RunSummary
+from videoguard.summary import RunSummary, StepAccount
 
 _MOST_LISTED = 20
 _MODELS = {"base": "base model", "fine_tuned": "fine-tuned"}
@@ -58,32 +60,34 @@ def print_summary(console: Console, summary: RunSummary) -> None:
     """Print the scores of the models side by side, what was left out, and where to look."""
     console.print(_scores(summary))
     console.print()
-    console.print(_steps(summary))
-    _print_list(console, "Left out (quarantined)", [f"{video}: {reason}" for video, reason in summary.quarantine.items()])
+    print_steps(console, summary.steps)
+    print_list(console, "Left out (quarantined)", [f"{video}: {reason}" for video, reason in summary.quarantine.items()])
     _print_counts(console, "Rows left out, whose wanted answers break the JSON Schema", summary.dropped)
     _print_counts(console, "Uses of a rule that brought wanted answers to the JSON Schema", summary.repaired)
     if summary.left_out:
         console.print(f"{summary.left_out} videos left out by the rules of quality: see the sheet Quality of the workbook")
-    _print_list(console, "Manifest rows that could not be read", summary.problems)
+    print_list(console, "Manifest rows that could not be read", summary.problems)
     if summary.failed_rows:
         console.print(f"{summary.failed_rows} answers failed: see the sheet Errors of the workbook")
     console.print(f"\nWorkbook   {summary.workbook}", highlight=False, soft_wrap=True)
+    if summary.page is not None:
+        console.print(f"Page       {summary.page}", highlight=False, soft_wrap=True)
     console.print(f"Model      {summary.registered_model}, version {summary.version}", highlight=False)
     console.print(f"MLflow     {_open_mlflow(summary.tracking_uri)}", highlight=False, soft_wrap=True)
     console.print(f"Prefect    {_open_prefect()}", highlight=False, soft_wrap=True)
 
 
-def _steps(summary: RunSummary) -> Table:
-    """What was computed and what was reused; the title tells the time saved."""
-    saved = sum(step.saved_seconds for step in summary.steps)
+def print_steps(console: Console, steps: Sequence[StepAccount]) -> None:
+    """Print what was computed and what was reused; the title tells the time saved."""
+    saved = sum(step.saved_seconds for step in steps)
     table = Table(title=f"steps: {_duration(saved)} saved by what was stored", title_justify="left")
     for heading in ("step", "computed", "reused", "time", "time saved"):
         table.add_column(heading, justify="left" if heading == "step" else "right")
-    for step in summary.steps:
+    for step in steps:
         counts = (str(step.computed or ""), str(step.reused or ""))
         times = (_duration(step.seconds) if step.computed else "", _duration(step.saved_seconds) if step.reused else "")
         table.add_row(step.step, *counts, *times)
-    return table
+    console.print(table)
 
 
 def _duration(seconds: float) -> str:
@@ -100,29 +104,26 @@ def _scores(summary: RunSummary) -> Table:
     for model in summary.scores:
         table.add_column(_MODELS.get(model, model), justify="right")
     table.add_column("difference", justify="right")
+    if summary.comparison is not None:
+        table.add_column("p, corrected", justify="right")
     metrics = list(dict.fromkeys(metric for scores in summary.scores.values() for metric in scores))
     for metric in metrics:
         figures = [scores[metric] for scores in summary.scores.values()]
-        table.add_row(metric, *map(_figure, figures), _difference(figures))
+        table.add_row(metric, *map(summary_words, figures), *_difference(summary, metric, figures))
     return table
 
 
-def _figure(summary: MetricSummary) -> str:
-    """Mean with its 95 % interval and n; what was unscored is told beside it."""
-    unscored = f", {summary.unscored} unscored" if summary.unscored else ""
-    if summary.mean is None:
-        return f"[dim]none scored ({summary.unscored})[/dim]"
-    interval = f" [dim]\\[{summary.ci_low:.3f}, {summary.ci_high:.3f}] n={summary.n}{unscored}[/dim]"
-    return f"{summary.mean:.3f}{interval}"
+def _difference(summary: RunSummary, metric: str, figures: list[MetricSummary]) -> list[str]:
+    """The last model against the first: over the samples scored for both, or of the means where nothing was compared."""
+    if summary.comparison is None:
+        first, last = figures[0].mean, figures[-1].mean
+        return ["" if first is None or last is None or len(figures) < 2 else f"{last - first:+.3f}"]
+    pair = summary.comparison.pair(summary.comparison.models[0], summary.comparison.models[-1], metric)
+    return [difference_words(pair), "" if pair is None else p_words(pair.p_corrected)]
 
 
-def _difference(figures: list[MetricSummary]) -> str:
-    first, last = figures[0].mean, figures[-1].mean
-    return "" if first is None or last is None or len(figures) < 2 else f"{last - first:+.3f}"
-
-
-def _print_list(console: Console, heading: str, lines: list[str], of: int | None = None) -> None:
-    """A heading with the number of `lines`, or of what they sum up, and the lines."""
+def print_list(console: Console, heading: str, lines: list[str], of: int | None = None) -> None:
+    """Print a heading with the number of `lines`, or of what they sum up, and the lines."""
     if not lines:
         return
     console.print(f"\n{heading}: {len(lines) if of is None else of:,}", style="yellow")
@@ -133,7 +134,7 @@ def _print_list(console: Console, heading: str, lines: list[str], of: int | None
 
 
 def _print_counts(console: Console, heading: str, rows: dict[str, int]) -> None:
-    _print_list(console, heading, [f"{rule}: {number:,}" for rule, number in rows.items()], sum(rows.values()))
+    print_list(console, heading, [f"{rule}: {number:,}" for rule, number in rows.items()], sum(rows.values()))
 
 
 def _open_mlflow(tracking_uri: str) -> str:

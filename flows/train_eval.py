@@ -5,6 +5,7 @@ from pathlib import Path
 from prefect import flow, unmapped
 
 from tasks.base_model import find_base_model, learns_from_dataset
+from tasks.comparison import compare_scored
 from tasks.dataset import build_dataset_task
 from tasks.evaluation import ScoredModel, score_answers
 from tasks.frames import store_frames
@@ -66,6 +67,7 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
         BASE: ScoredModel(answers=Answers(shards=tuple(base_answers.result())), evaluation=base_scores.result()),
         TUNED: ScoredModel(answers=Answers(shards=tuple(tuned_answers)), evaluation=tuned_scores),
     }
+    comparison = compare_scored(place, config, scored)
     steps = Steps(
         manifest=manifest,
         frames=frames,
@@ -75,7 +77,8 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
         adapter=adapter,
         version=version.result(),
         scored=scored,
+        comparison=comparison,
     )
     report = write_report(place, config, command, steps)
-    published = publish_results(place, config, steps.version, scored, report)
+    published = publish_results(place, config, steps.version, scored, comparison, report)
     return summarize(place, config, steps, report, published)

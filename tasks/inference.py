@@ -6,27 +6,19 @@ from prefect import task
 from pydantic import BaseModel, ConfigDict
 
 from tasks.base_model import HOW_LOADED, BaseReference
+from tasks.dataset import schema_content
 from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
 from videoguard.digests import digest_json, digest_source
+from videoguard.inference.fingerprint import INFERENCE_SOURCE
 from videoguard.inference.request import InferenceReply, InferenceRequest
+from videoguard.inference.row_store import ROW_STORE
 from videoguard.subprocesses import call
 
 ROWS = "rows.jsonl"
-_SOURCE = [
-    "inference",
-    "models/preprocessing.py",
-    "models/chat.py",
-    "models/media.py",
-    "models/batching.py",
-    "models/loading.py",
-    "models/families.py",
-    "models/parts.py",
-    "dataset/messages.py",
-]
 
 
 class Answers(BaseModel):
@@ -62,9 +54,9 @@ def _provenance(
 ) -> Provenance:
     return Provenance(
         step="inference",
-        code=digest_source(_SOURCE),
+        code=digest_source(INFERENCE_SOURCE),
         settings={
-            "max_new_tokens": config.inference.max_new_tokens,
+            **_how_answered(config),
             "model": config.model.model_dump(include=HOW_LOADED),
             "shard": f"{shard} of {config.inference.shards}",
         },
@@ -76,6 +68,15 @@ def _provenance(
         },
         parents=(base.artifact, dataset, *frame_artifacts(frames), *([adapter] if adapter else [])),
     )
+
+
+def _how_answered(config: RunConfig) -> dict[str, object]:
+    """The settings that decide an answer."""
+    inference, schema = config.inference, schema_content(config.dataset.answer)
+    how: dict[str, object] = {"max_new_tokens": inference.max_new_tokens}
+    if schema is not None:
+        how["answer"] = {"schema": schema, **inference.model_dump(include={"constrained", "repair"})}
+    return how
 
 
 @task(name="inference", timeout_seconds=48 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
@@ -105,7 +106,9 @@ def answer_shard(
             system_prompt=config.dataset.system_prompt,
             question=config.dataset.question,
             inference=config.inference,
-            work=draft.work,
+            answer_schema=schema_content(config.dataset.answer),
+            row_store=place.state / ROW_STORE,
+            since=place.started if "inference" in place.refresh else None,
             shard=shard,
             shards=config.inference.shards,
             output=draft.folder,

@@ -12,6 +12,7 @@ from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
 from videoguard.digests import digest_source
+from videoguard.evaluation.comparison import flatten_pairs, read_comparison
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.recipes import flatten
 from videoguard.registry.presence import version_exists
@@ -84,7 +85,12 @@ def register_adapter_task(
 
 
 def _publication(
-    place: Workplace, config: RunConfig, version: Artifact, scored: dict[str, ScoredModel], report: Artifact
+    place: Workplace,
+    config: RunConfig,
+    version: Artifact,
+    scored: dict[str, ScoredModel],
+    comparison: Artifact,
+    report: Artifact,
 ) -> Provenance:
     return Provenance(
         step="publish",
@@ -93,17 +99,23 @@ def _publication(
         inputs={
             "run": str(version.facts["run_id"]),
             "report": report.digest,
+            "comparison": comparison.digest,
             **{name: model.evaluation.digest for name, model in scored.items()},
         },
-        parents=(version, report, *(model.evaluation for model in scored.values())),
+        parents=(version, comparison, report, *(model.evaluation for model in scored.values())),
     )
 
 
 @task(name="publish", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_publication), **OPTIONS)
 def publish_results(
-    place: Workplace, config: RunConfig, version: Artifact, scored: dict[str, ScoredModel], report: Artifact
+    place: Workplace,
+    config: RunConfig,
+    version: Artifact,
+    scored: dict[str, ScoredModel],
+    comparison: Artifact,
+    report: Artifact,
 ) -> Artifact:
-    """Log the scores of each model, and the workbook, to the adapter's run."""
+    """Log the scores of each model, what their comparison says, the workbook and the page to the adapter's run."""
 
     def fill(draft: Draft) -> None:
         from videoguard.registry.tracking import connect
@@ -114,7 +126,11 @@ def publish_results(
             summary = read_evaluation(place.path(model.evaluation)).summary
             means = {f"{name}.{metric}": figures.mean for metric, figures in summary.items() if figures.mean is not None}
             tracking.log_metrics(run_id, means)
-        tracking.log_files(run_id, list(place.path(report).glob("*.xlsx")), "report")
+        compared = place.path(comparison)
+        tracking.log_metrics(run_id, flatten_pairs(read_comparison(compared)))
+        tracking.log_files(run_id, list(compared.glob("*.json")), "evaluation")
+        files = [file for kind in ("*.xlsx", "*.html") for file in place.path(report).glob(kind)]
+        tracking.log_files(run_id, files, "report")
         draft.facts = {"run_id": run_id}
 
-    return place.make(_publication(place, config, version, scored, report), fill)
+    return place.make(_publication(place, config, version, scored, comparison, report), fill)

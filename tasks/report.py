@@ -18,15 +18,19 @@ from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
 from videoguard.digests import digest_source
+from videoguard.evaluation.comparison import Comparison, read_comparison
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.inference.rows import read_rows
+from videoguard.manifests.sample import file_to_open
 from videoguard.quality.tables import read_quality
-from videoguard.report.content import ModelResult, Quarantined, ReportContent, RunFacts, settings_text
+from videoguard.report.content import ModelResult, Quarantined, ReportContent, RunFacts, StoredFrame, settings_text
+from videoguard.report.samples import pictured_videos
 from videoguard.revision import code_revision, package_versions
 from videoguard.summary import RunSummary, account
 from videoguard.training.request import TrainingReply
 
 BASE, TUNED = "base", "fine_tuned"
+_NAMES = {BASE: "Base model", TUNED: "Fine-tuned"}
 
 
 class Steps(BaseModel):
@@ -45,6 +49,8 @@ class Steps(BaseModel):
     version: Artifact
     scored: dict[str, ScoredModel]
     """By model, the base first."""
+    comparison: Artifact
+    """The models side by side."""
 
     def digests(self) -> dict[str, str]:
         """Digest of every artifact by name."""
@@ -58,7 +64,7 @@ class Steps(BaseModel):
         }
         for name, model in self.scored.items():
             digests |= {f"{name} answers": model.answers.digest, f"{name} scores": model.evaluation.digest}
-        return digests
+        return {**digests, "comparison": self.comparison.digest}
 
     def artifacts(self) -> list[Artifact]:
         """Every artifact, in the order of the steps."""
@@ -74,13 +80,14 @@ class Steps(BaseModel):
             self.version,
             *answers,
             *evaluations,
+            self.comparison,
         ]
 
 
 def _provenance(place: Workplace, config: RunConfig, command: str, steps: Steps) -> Provenance:
     return Provenance(
         step="report",
-        code=digest_source(["report"]),
+        code=digest_source(["report", "report/page.html.jinja", "report/page.js"]),
         settings={"name": config.name, **config.report.model_dump(mode="json")},
         inputs={**steps.digests(), **{name: str(steps.version.facts[name]) for name in ("model", "version", "run_id")}},
         parents=tuple(steps.artifacts()),
@@ -89,12 +96,22 @@ def _provenance(place: Workplace, config: RunConfig, command: str, steps: Steps)
 
 def _workbook_is_there(place: Workplace, config: RunConfig, command: str, steps: Steps) -> bool:
     found = place.find(_provenance(place, config, command, steps))
-    return found is not None and workbook_path(config, found).is_file()
+    return found is not None and all(copy.is_file() for copy in _copies(config, found))
 
 
 def workbook_path(config: RunConfig, report: Artifact) -> Path:
     """Where the workbook lies for the user."""
     return config.report.folder / str(report.facts["file"])
+
+
+def page_path(config: RunConfig, report: Artifact) -> Path | None:
+    """Where the page with the same content lies for the user; None where none was wanted."""
+    return None if "page" not in report.facts else config.report.folder / str(report.facts["page"])
+
+
+def _copies(config: RunConfig, report: Artifact) -> list[Path]:
+    page = page_path(config, report)
+    return [workbook_path(config, report), *([] if page is None else [page])]
 
 
 @task(
@@ -104,21 +121,27 @@ def workbook_path(config: RunConfig, report: Artifact) -> Path:
     **OPTIONS,
 )
 def write_report(place: Workplace, config: RunConfig, command: str, steps: Steps) -> Artifact:
-    """Write the workbook into the store, and a copy into the folder of reports."""
+    """Write the workbook and the page into the store, and copies into the folder of reports."""
 
     def fill(draft: Draft) -> None:
+        from videoguard.report.web_page import write_page
         from videoguard.report.workbook import write_workbook
 
         created = datetime.now(UTC)
         file = f"{config.name}-{created:%Y%m%d-%H%M%S}.xlsx"
         content = _content(place, config, command, steps, created)
-        write_workbook(content, draft.folder / file, opened_from=config.report.folder.absolute())
+        opened_from = config.report.folder.absolute()
+        write_workbook(content, draft.folder / file, opened_from=opened_from)
         draft.facts = {"file": file}
+        if config.report.html:
+            page = Path(file).with_suffix(".html").name
+            write_page(content, draft.folder / page, opened_from=opened_from)
+            draft.facts = {"file": file, "page": page}
 
     report = place.make(_provenance(place, config, command, steps), fill)
-    copy = workbook_path(config, report)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(place.path(report) / copy.name, copy)
+    for copy in _copies(config, report):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place.path(report) / copy.name, copy)
     return report
 
 
@@ -129,12 +152,14 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
     return RunSummary(
         name=config.name,
         workbook=workbook_path(config, report),
+        page=page_path(config, report),
         tracking_uri=config.registry.uri(place.state),
         run_id=str(steps.version.facts["run_id"]),
         registered_model=str(steps.version.facts["model"]),
         version=str(steps.version.facts["version"]),
         rows=counts_of(steps.dataset, "rows"),
         scores={name: read_evaluation(place.path(model.evaluation)).summary for name, model in steps.scored.items()},
+        comparison=read_comparison(place.path(steps.comparison)),
         quarantine={} if steps.frames is None else dict(steps.frames.open(place).quarantine()),
         dropped=counts_of(steps.dataset, "dropped"),
         repaired=counts_of(steps.dataset, "repaired"),
@@ -146,28 +171,55 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
 
 
 def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, created: datetime) -> ReportContent:
-    names = {BASE: "Base model", TUNED: "Fine-tuned"}
     problems = steps.manifest.facts["problems"]
     assert isinstance(problems, list)
-    return ReportContent(
+    content = ReportContent(
         title=config.report.title,
         created=created,
         models=[
             ModelResult(
-                name=names.get(name, name),
+                name=_NAMES.get(name, name),
                 version=str(steps.version.facts["version"]) if name == TUNED else None,
                 rows=[row for file in model.answers.files(place) for row in read_rows(file)],
                 evaluation=read_evaluation(place.path(model.evaluation)),
             )
             for name, model in steps.scored.items()
         ],
+        comparison=_comparison(place, steps),
         bands=dict(config.report.bands),
+        samples=config.report.samples,
+        sheets=config.report.sheets,
+        sheet_titles=config.report.sheet_titles,
         quarantine=_quarantine(place, steps),
         quality=None if steps.quality is None else read_quality(place.path(steps.quality)),
         row_problems=problems,
         facts=_facts(config, command, steps),
         media_root=media_root(config.data).absolute(),
     )
+    return content.model_copy(update={"frames": _frames(place, steps, pictured_videos(content))})
+
+
+def _frames(place: Workplace, steps: Steps, videos: list[str]) -> dict[str, list[StoredFrame]]:
+    """Stored frames of the videos that the report shows."""
+    if steps.frames is None or not videos:
+        return {}
+    store = steps.frames.open(place)
+    stored = set(store.videos())
+    return {
+        video: [
+            # Images in a list have no times.
+            StoredFrame(image=image, time_s=float(time) if file_to_open(video) == video else None)
+            for image, time in zip(store.encoded(video), store.timestamps(video), strict=True)
+        ]
+        for video in videos
+        if video in stored
+    }
+
+
+def _comparison(place: Workplace, steps: Steps) -> Comparison:
+    """The comparison by the names that the workbook gives the models."""
+    found = read_comparison(place.path(steps.comparison))
+    return found.renamed({name: _NAMES.get(name, name) for name in found.models})
 
 
 def _quarantine(place: Workplace, steps: Steps) -> list[Quarantined]:

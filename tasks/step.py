@@ -35,8 +35,12 @@ STEPS = (
     "registry",
     "inference",
     "evaluation",
+    "comparison",
     "report",
     "publish",
+    "world-base",
+    "world-adapter",
+    "world-clip",
 )
 Event = dict[str, Any]
 

@@ -64,6 +64,27 @@ def test_the_least_recipe_takes_every_default(tmp_path):
             LEAST + "report: {bands: {meteor: {green: 0.2, yellow: 0.5}}}",
             "RECIPE: report.bands.meteor: yellow 0.5 is above green 0.2: it must be at most as high",
         ),
+        (
+            LEAST + "report: {sheets: [summary, run]}",
+            "RECIPE: report: sheets lacks errors: it tells what is in no figure, and cannot be left out",
+        ),
+        (
+            LEAST + "report: {sheets: [errors, run, errors]}",
+            "RECIPE: report: sheets is errors, run, errors: each may stand in it once",
+        ),
+        (
+            LEAST + "report: {sheet_titles: {run: 'Run/settings'}}",
+            "RECIPE: report: sheet_titles.run is 'Run/settings': it must have 1 to 31 characters, none of \\ / ? * : [ ], "
+            "and no ' at its start or end",
+        ),
+        (
+            LEAST + "report: {sheet_titles: {run: History}}",
+            "RECIPE: report: sheet_titles.run is 'History', which Excel keeps for itself: choose another",
+        ),
+        (
+            LEAST + "report: {sheet_titles: {run: ERRORS}}",
+            "RECIPE: report: sheet_titles calls two sheets 'errors': each needs a title of its own",
+        ),
         ("", "recipe RECIPE holds NoneType: it must be a mapping of sections, such as `name: …`"),
         ("- name: trial", "recipe RECIPE holds list: it must be a mapping of sections"),
         ("name: [trial", "recipe RECIPE is not YAML: while parsing a flow sequence"),

@@ -4,7 +4,7 @@ import difflib
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -14,6 +14,7 @@ from videoguard.config import RunConfig
 from videoguard.errors import UserError, refuse_all
 
 Settings = dict[str, object]
+Recipe = TypeVar("Recipe", bound=BaseModel)
 
 _WORDS = {
     "Input should be": "it must be",
@@ -32,20 +33,30 @@ _NOT_A_KEY = ("function-", "tuple[", "literal[")
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read the recipe at `path` and lay `section.key=value` overrides (values in YAML) over it.
+    """The recipe of the flow `train-eval` at `path`, as `read_recipe` reads it."""
+    return read_recipe(RunConfig, path, overrides)
+
+
+def read_recipe(kind: type[Recipe], path: Path | None, overrides: Sequence[str] = ()) -> Recipe:
+    """Read the recipe at `path`, or none, and lay `section.key=value` overrides (values in YAML) over it.
 
     Raises:
         UserError: the file is missing or not YAML, an override is malformed, or settings are refused; every refused
             setting is named at once, with the file, the field, its value and the rule.
     """
-    settings = _read_yaml(path)
+    settings = {} if path is None else _read_yaml(path)
     for override in overrides:
         _lay_over(settings, override)
     try:
-        return RunConfig.model_validate(settings)
+        return kind.model_validate(settings)
     except ValidationError as invalid:
-        refuse_all(str(path), (_describe(error) for error in invalid.errors()))
+        refuse_all(str(path or "settings"), describe_faults(invalid, kind))
         raise
+
+
+def describe_faults(invalid: ValidationError, kind: type[BaseModel] = RunConfig) -> list[str]:
+    """Every refused setting of a configuration in the words of a user: its dotted name, its value, the rule."""
+    return [_describe(error, kind) for error in invalid.errors()]
 
 
 def flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
@@ -101,14 +112,14 @@ def _lay_over(settings: Settings, override: str) -> None:
     here[parts[-1]] = value
 
 
-def _describe(error: ErrorDetails) -> str:
+def _describe(error: ErrorDetails, kind: type[BaseModel]) -> str:
     """One refused setting in the words of a user: its dotted name, its value, the rule."""
     location = error["loc"]
     field = ".".join(str(part) for part in location if isinstance(part, int) or not part.startswith(_NOT_A_KEY))
     if error["type"] == "missing":
         return f"{field} is missing: it must be given"
     if error["type"] == "extra_forbidden":
-        return f"{field} is not a known key{_nearest(location)}"
+        return f"{field} is not a known key{_nearest(location, kind)}"
     rule = _RULES.get(error["type"], error["msg"].removeprefix("Value error, "))
     if error["type"] == "value_error" and isinstance(error["input"], dict):
         return f"{field or 'recipe'}: {rule}"
@@ -117,9 +128,9 @@ def _describe(error: ErrorDetails) -> str:
     return f"{field} is {error['input']!r}: {rule[0].lower()}{rule[1:]}"
 
 
-def _nearest(location: Sequence[int | str]) -> str:
+def _nearest(location: Sequence[int | str], kind: type[BaseModel]) -> str:
     """The known keys beside an unknown one, the most similar first."""
-    section: type[BaseModel] = RunConfig
+    section = kind
     for part in location[:-1]:
         inner = _section_of(section, str(part))
         if inner is None:

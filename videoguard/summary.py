@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from videoguard.artifacts.records import Artifact
+from videoguard.evaluation.comparison import Comparison
 from videoguard.evaluation.scores import MetricSummary
 
 
@@ -63,6 +64,8 @@ class RunSummary(BaseModel):
 
     name: str
     workbook: Path
+    page: Path | None = None
+    """The workbook's content as a page; None where none was wanted."""
     tracking_uri: str
     run_id: str
     """MLflow run of the adapter."""
@@ -72,6 +75,8 @@ class RunSummary(BaseModel):
     """Samples by split."""
     scores: dict[str, dict[str, MetricSummary]]
     """By model (`base`, `fine_tuned`), then by metric."""
+    comparison: Comparison | None = None
+    """The models pair by pair on the same samples."""
     quarantine: dict[str, str]
     """Reason by video or list of images that was left out."""
     dropped: dict[str, int] = {}

@@ -19,6 +19,7 @@ def summary(**changes) -> RunSummary:
     fields = {
         "name": "trial",
         "workbook": "reports/trial.xlsx",
+        "page": "reports/trial.html",
         "tracking_uri": "sqlite:////somewhere/.video-guard/mlflow.db",
         "run_id": "abc",
         "registered_model": "video-guard",
@@ -62,6 +63,32 @@ def test_both_models_stand_side_by_side_with_interval_and_number(console):
     assert lines[0].strip() == "trial: train 500, validation 40, test 124"
 
 
+def test_a_compared_run_tells_whether_the_difference_is_shown(console):
+    pair = {"first": "base", "second": "fine_tuned", "unscored": 0}
+    compared = {
+        "models": ["base", "fine_tuned"],
+        "samples": 124,
+        "pairs": [
+            {
+                **pair,
+                "metric": "exercise_accuracy",
+                "n": 122,
+                "difference": 0.75,
+                "p_value": 1e-9,
+                "p_corrected": 2e-9,
+                "verdict": "better",
+            },
+            {**pair, "metric": "json_validity", "n": 0},
+        ],
+    }
+    lines = printed(console, summary(comparison=compared)).splitlines()
+    accuracy = next(line for line in lines if "exercise_accuracy" in line)
+    # Over the samples that both have scored, which the difference of the two means is not.
+    assert "+0.750" in accuracy
+    assert "< 0.001" in accuracy
+    assert next(line for line in lines if "json_validity" in line).count("+") == 0
+
+
 def test_what_was_computed_and_what_was_reused_is_told_with_the_time_saved(console):
     lines = [line.replace("│", " ").split() for line in printed(console, summary()).splitlines()]
     assert ["steps:", "1.5", "h", "saved", "by", "what", "was", "stored"] in lines
@@ -91,6 +118,7 @@ def test_the_parts_of_a_step_add_up_to_one_bar(console):
 def test_the_user_is_told_where_to_look(console):
     text = printed(console, summary())
     assert "reports/trial.xlsx" in text
+    assert "reports/trial.html" in text
     assert "video-guard, version 3" in text
     assert "make mlflow, then http://127.0.0.1:5000" in text
     assert "make prefect, then http://127.0.0.1:4200" in text

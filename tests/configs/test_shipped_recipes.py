@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 from videoguard.config import RunConfig
+from videoguard.config.world import WorldConfig
 from videoguard.dataset.answer_schema import load_answer_schema
-from videoguard.recipes import load_recipe
+from videoguard.recipes import load_recipe, read_recipe
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-RECIPES = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))
+WORLD = sorted(path.name for path in CONFIGS.glob("cosmos*.yaml"))
+RECIPES = sorted({path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml")} - set(WORLD))
 
 
 @pytest.fixture(params=RECIPES)
@@ -25,7 +27,25 @@ def config(request) -> RunConfig:
 def test_there_are_recipes():
     seeds = ("qved", "kinetics", "video_guard", "fan_timeline", "fan_timeline_mini")
     recipes = {f"{seed}{size}.yaml" for seed in seeds for size in ("", "_tiny")}
-    assert {"quickstart.yaml", "quickstart_json.yaml"} | recipes == set(RECIPES)
+    assert {"quickstart.yaml", "quickstart_json.yaml", "quickstart_guard.yaml"} | recipes == set(RECIPES)
+
+
+@pytest.mark.parametrize("recipe", WORLD)
+def test_a_world_recipe_loads(recipe):
+    config = read_recipe(WorldConfig, CONFIGS / recipe)
+    assert config.name == Path(recipe).stem.replace("_", "-")
+    assert config.inputs.batch is not None
+    assert {config.output.parts[0], config.inputs.batch.parts[0]} == {"data"}
+    assert (config.report.folder, config.execution.state) == (Path("reports"), Path(".video-guard"))
+
+
+def test_the_world_recipes_are_the_seeds_and_a_tiny_one():
+    assert WORLD == ["cosmos.yaml", "cosmos_tiny.yaml"]
+    seed = read_recipe(WorldConfig, CONFIGS / "cosmos.yaml")
+    assert seed.model.base == "nvidia/Cosmos-Predict2-2B-Video2World"
+    [adapter] = seed.adapters
+    assert (adapter.rank, adapter.alpha) == (16, 16)
+    assert adapter.targets == ("q_proj", "k_proj", "v_proj", "output_proj", "mlp.layer1", "mlp.layer2")
 
 
 def test_a_recipe_is_named_as_its_file(config, request):

@@ -14,11 +14,11 @@ import pytest
 
 from tests.end_to_end.cache_workspace import ROOT, Outcome, Work, Workspace, kill_group, prefect_api
 from videoguard.digests import digest_file
-from videoguard.inference.rows import read_rows
+from videoguard.inference.rows import AnswerRow, read_rows
 
 pytestmark = pytest.mark.slow
 
-AFTER_ANSWERS = {"inference", "evaluation", "report", "publish"}
+AFTER_ANSWERS = {"inference", "evaluation", "comparison", "report", "publish"}
 BATCH = 4
 INTERVAL = 6
 """Most steps between two checkpoints: 24 steps of pre-training with 4."""
@@ -41,9 +41,9 @@ def first(workspace: Workspace) -> Outcome:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(first: Outcome, workspace: Workspace) -> tuple[str, list[str]]:
+def undisturbed(first: Outcome, workspace: Workspace) -> tuple[str, list[str], list[float]]:
     """Adapter and rows of the first run, before any other."""
-    return _adapter(workspace), _rows(workspace)
+    return _adapter(workspace), _rows(workspace), _logprobs(workspace)
 
 
 def test_a_first_run_decodes_each_video_once_in_three_epochs(first, workspace):
@@ -66,7 +66,9 @@ def test_killed_at_random_instants_a_run_ends_as_an_undisturbed_one(first, undis
         ended = work.run()
         done.append(ended.work)
         assert ended.summary["scores"] == first.summary["scores"]
-        assert (_adapter(work), _rows(work)) == undisturbed
+        adapter, rows, logprobs = undisturbed
+        assert (_adapter(work), _rows(work)) == (adapter, rows)
+        assert _logprobs(work) == pytest.approx(logprobs, abs=2e-4)
         killed = len(done) - 1
         shard = max(
             json.loads((folder / "artifact.json").read_text())["facts"]["decoded"] for folder in work.artifacts("frames")
@@ -123,7 +125,7 @@ def test_in_another_checkout_edited_metric_code_scores_again_and_all_else_is_reu
         source.write("\n# another way of counting\n")
     again = Workspace(workspace.folder, workspace.api, source=other).run()
     assert again.computed() >= {"evaluation"}
-    assert again.computed() <= {"evaluation", "report", "publish"}
+    assert again.computed() <= {"evaluation", "comparison", "report", "publish"}
 
 
 def test_two_runs_at_once_compute_each_step_once(api, tmp_path):
@@ -151,9 +153,16 @@ def _adapter(work: Workspace) -> str:
 
 
 def _rows(work: Workspace) -> list[str]:
-    """The answers of the base and the adapter, without the time that they took."""
-    files = [read_rows(folder / "rows.jsonl") for folder in work.artifacts("inference")]
-    return sorted(row.model_dump_json(exclude={"latency_s"}) for rows in files for row in rows)
+    """The answers of the base and the adapter, without the time that they took and the last bits of their confidence."""
+    return sorted(row.model_dump_json(exclude={"latency_s", "mean_token_logprob"}) for row in _all_rows(work))
+
+
+def _logprobs(work: Workspace) -> list[float]:
+    return sorted(row.mean_token_logprob or 0.0 for row in _all_rows(work))
+
+
+def _all_rows(work: Workspace) -> list[AnswerRow]:
+    return [row for folder in work.artifacts("inference") for row in read_rows(folder / "rows.jsonl")]
 
 
 def _copy_source(folder: Path) -> Path:

@@ -24,6 +24,7 @@ STEPS = {
     "evaluation": 2,
     "training": 1,
     "registry": 1,
+    "comparison": 1,
     "report": 1,
     "publish": 1,
 }

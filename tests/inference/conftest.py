@@ -47,8 +47,8 @@ def inference_request(small_set, tiny_base, trained) -> Callable[..., InferenceR
             "frames": small_set.rule,
             "system_prompt": small_set.system_prompt,
             "question": None,
-            "inference": InferenceSection(batch_size=5, max_new_tokens=12),
-            "work": output / "work",
+            "inference": InferenceSection(batch_size=5, max_new_tokens=12, workers=0),
+            "row_store": output / "rows.db",
             "output": output,
         }
         return InferenceRequest(**(fields | changes))

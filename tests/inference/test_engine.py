@@ -5,7 +5,7 @@ import torch
 
 from videoguard.dataset.building import messages_of, read_split
 from videoguard.inference.engine import Engine
-from videoguard.inference.generation import GenerationSettings
+from videoguard.inference.generation import Answer, GenerationSettings, Unanswered
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +71,71 @@ def test_the_adapter_changes_the_answers(prompts, preprocessor, adapted):
     with adapted.disable_adapter():
         without = Engine(adapted, preprocessor).answer(prompts[:2], GenerationSettings(8))
     assert [answer.mean_token_logprob for answer in with_adapter] != [answer.mean_token_logprob for answer in without]
+
+
+class SmallMemory(Engine):
+    """Runs out of memory as PyTorch does, where more is read or gone on with at a time than fits."""
+
+    fits = 2
+
+    def read(self, prompts):
+        if len(prompts) > self.fits:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return super().read(prompts)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(adapted, preprocessor, prompts, engine):
+    notes: list[str] = []
+    small = SmallMemory(adapted, preprocessor, 6, notes.append)
+    answers = small.answer(prompts, GenerationSettings(12))
+    assert [answer.text for answer in answers] == [answer.text for answer in engine.answer(prompts, GenerationSettings(12))]
+    assert notes == ["out of memory with 6 answers at a time: now 3", "out of memory with 3 answers at a time: now 1"]
+    assert small.batch_size == 1
+
+
+def test_a_prompt_that_does_not_fit_even_alone_fails_alone(adapted, preprocessor, prompts):
+    class Choosy(Engine):
+        def read(self, prompts):
+            if any(len(prompt["input_ids"]) == longest for prompt in prompts):
+                raise RuntimeError(
+                    "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+                )
+            return super().read(prompts)
+
+    lengths = [len(prompt["input_ids"]) for prompt in prompts]
+    longest = max(lengths)
+    outcomes = dict(Choosy(adapted, preprocessor, 4).answer_all(enumerate(prompts), GenerationSettings(4)))
+    for number, length in enumerate(lengths):
+        outcome = outcomes[number]
+        if length == longest:
+            assert isinstance(outcome, Unanswered)
+            assert outcome.reason.startswith("it does not fit into memory, even alone: ")
+        else:
+            assert isinstance(outcome, Answer)
+
+
+def test_a_prompt_longer_than_the_context_fails_alone_and_an_answer_ends_with_it(
+    adapted, preprocessor, prompts, monkeypatch
+):
+    lengths = sorted({len(prompt["input_ids"]) for prompt in prompts})
+    context = lengths[-1]
+    monkeypatch.setattr(adapted.config.get_text_config(), "max_position_embeddings", context)
+    outcomes = dict(Engine(adapted, preprocessor).answer_all(enumerate(prompts), GenerationSettings(100)))
+    for number, prompt in enumerate(prompts):
+        outcome, length = outcomes[number], len(prompt["input_ids"])
+        if length == context:
+            assert outcome == Unanswered(
+                f"the prompt has {length} tokens, and the model reads at most {context} with the answer: "
+                "take fewer or smaller frames, or a shorter question"
+            )
+        else:
+            assert isinstance(outcome, Answer)
+            assert outcome.new_tokens <= context - length
+
+
+def test_a_stop_ends_each_answer_by_itself(engine, prompts):
+    whole = engine.answer(prompts, GenerationSettings(16))
+    stopped = engine.answer(prompts, GenerationSettings(16, stops=[lambda: lambda tokens: len(tokens) == 3]))
+    for one, other in zip(stopped, whole, strict=True):
+        assert one.tokens == other.tokens[:3]
+        assert one.ended

@@ -1,15 +1,22 @@
 """Killed and started again: every sample is answered once, and the answers are those of an undisturbed inference."""
 
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from datasets import Dataset
 
 from tests.kills import KilledError, kill_at
+from videoguard.config import InferenceSection
 from videoguard.dataset.building import read_split
 from videoguard.inference import infer as module
 from videoguard.inference.infer import ROWS, in_shard, infer
 from videoguard.inference.request import InferenceReply
-from videoguard.inference.rows import AnswerRow, RowFile, read_rows, write_rows
+from videoguard.inference.row_store import RowStore
+from videoguard.inference.rows import AnswerRow, read_rows, write_rows
 from videoguard.subprocesses import call
 
 BATCH = 5
@@ -24,42 +31,53 @@ def row_number(number: int, **fields: object) -> AnswerRow:
     return AnswerRow.model_validate(made | fields)
 
 
+def ask_otherwise(row: dict[str, Any]) -> dict[str, Any]:
+    """The question of a row, in other words."""
+    question = row["messages"][-2]
+    return {**question, "content": [*question["content"][:-1], {"type": "text", "text": "What is done here?"}]}
+
+
+def roughly(rows: list[AnswerRow]) -> list[dict[str, object]]:
+    """Rows without what differs from run to run: their times, and the last bits of the log-probabilities."""
+    told = [row.model_dump(exclude={"latency_s"}) for row in rows]
+    return [{**row, "mean_token_logprob": pytest.approx(row["mean_token_logprob"], abs=1e-4)} for row in told]
+
+
+def stored_in(store: Path) -> int:
+    """Answers that are on disk."""
+    with closing(sqlite3.connect(store)) as database:
+        return int(database.execute("SELECT count(*) FROM answers").fetchone()[0])
+
+
 @pytest.mark.slow
 def test_a_sigkill_loses_no_row_and_makes_none_twice(inference_request, answered, tmp_path):
     request = inference_request(tmp_path)
     with pytest.raises(KilledError):
         call("videoguard.inference", request, InferenceReply, threads=1, timeout_s=300.0, on_event=kill_at(1))
     assert not (request.output / ROWS).exists()
-    kept = read_rows(request.work / ROWS)[:BATCH]
+    kept = stored_in(request.row_store)
+    assert kept > 0
     events: list[dict[str, object]] = []
     reply = call("videoguard.inference", request, InferenceReply, threads=1, timeout_s=300.0, on_event=events.append)
 
     rows = read_rows(request.output / ROWS)
-    assert rows[:BATCH] == kept
-    assert without_latency(rows) == without_latency(answered[1])
-    # The second batch may have been finished before the signal came.
-    first = int(str(events[0]["step"]))
-    assert first in (BATCH, 2 * BATCH)
-    assert events[0] == {"step": first, "of": len(rows), "metrics": {}, "note": f"{first} answers kept"}
-    assert reply.computed == len(rows) - first
+    assert without_latency(rows) == roughly(answered[1])
+    assert events[0] == {"step": kept, "of": len(rows), "metrics": {}, "note": f"{kept} answers kept"}
+    assert reply.computed == len(rows) - kept
     assert reply.new_tokens == answered[0].new_tokens
 
 
-def test_what_was_answered_is_kept_and_a_torn_batch_is_answered_again(inference_request, answered, tmp_path):
+def test_what_was_answered_is_not_asked_again(inference_request, answered, tmp_path):
     request = inference_request(tmp_path)
     with pytest.raises(KilledError):
-        infer(request, kill_at(2 * BATCH))
-    journal = request.work / ROWS
-    kept = read_rows(journal)
-    assert len(kept) == 2 * BATCH
-    journal.write_bytes(journal.read_bytes()[:-10])
+        infer(request, kill_at(BATCH))
+    kept = stored_in(request.row_store)
+    assert BATCH <= kept < len(answered[1])
     reply = infer(request, lambda event: None)
     rows = read_rows(request.output / ROWS)
-    assert rows[:BATCH] == kept[:BATCH]
-    assert reply.computed == len(rows) - BATCH
+    assert reply.computed == len(rows) - kept
     assert reply.seconds == pytest.approx(sum(row.latency_s or 0.0 for row in rows))
-    # Also the last bits of the log-probabilities, which depend on what is in the batch.
-    assert without_latency(rows) == without_latency(answered[1])
+    assert without_latency(rows) == roughly(answered[1])
 
 
 def test_no_model_is_loaded_where_nothing_is_left_to_do(inference_request, tmp_path, monkeypatch):
@@ -74,13 +92,51 @@ def test_no_model_is_loaded_where_nothing_is_left_to_do(inference_request, tmp_p
     assert read_rows(request.output / ROWS) == rows
 
 
-def test_rows_of_another_split_are_not_kept(inference_request, answered, tmp_path):
+def test_a_changed_data_set_costs_its_new_rows(inference_request, answered, small_set, tmp_path):
+    """One row asks another question, one wants another answer under another name, one is new."""
+    store = tmp_path / "rows.db"
+    whole = inference_request(tmp_path, row_store=store)
+    infer(whole, lambda event: None)
+    rows = [dict(row) for row in read_split(small_set.dataset, "test")]
+    rows[0] = {**rows[0], "messages": [*rows[0]["messages"][:-2], ask_otherwise(rows[0]), rows[0]["messages"][-1]]}
+    rows[1] = {**rows[1], "id": "renamed", "answer": "another"}
+    Dataset.from_list([rows[3], rows[1], rows[0]]).save_to_disk(str(tmp_path / "changed" / "test"))
+    (tmp_path / "changed" / "dataset_dict.json").write_text('{"splits": ["test"]}')
+    output = tmp_path / "again"
+    output.mkdir()
+    reply = infer(inference_request(output, row_store=store, dataset=tmp_path / "changed"), lambda event: None)
+    made = read_rows(output / ROWS)
+    assert (reply.rows, reply.computed) == (3, 1)
+    assert made[0] == read_rows(tmp_path / ROWS)[3]
+    assert (made[1].id, made[1].reference, made[1].answer) == ("renamed", "another", answered[1][1].answer)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"adapter": None},
+        {"inference": InferenceSection(max_new_tokens=13)},
+        {"dtype": "bfloat16"},
+        {"since": datetime(2999, 1, 1, tzinfo=UTC)},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_an_answer_is_kept_for_what_it_was_an_answer_to(changes, inference_request, tmp_path):
+    """Another model, another length or other numbers are asked anew, and so is what must be fresh."""
     request = inference_request(tmp_path)
-    foreign = [row.model_copy(update={"id": f"other {row.id}"}) for row in answered[1]]
-    RowFile(request.work / ROWS).append([*answered[1][:BATCH], *foreign[BATCH:]])
-    reply = infer(request, lambda event: None)
-    assert reply.computed == len(answered[1]) - BATCH
-    assert without_latency(read_rows(request.output / ROWS)) == without_latency(answered[1])
+    infer(request, lambda event: None)
+    reply = infer(request.model_copy(update=changes), lambda event: None)
+    assert reply.computed == reply.rows
+
+
+def test_a_store_that_is_damaged_is_put_aside(tmp_path):
+    path = tmp_path / "rows.db"
+    RowStore(path).add({"a": row_number(1, answer="yes"), "b": row_number(2, status="failed", error="no")})
+    assert {key: stored.answer for key, stored in RowStore(path).find(["a", "b", "c"]).items()} == {"a": "yes"}
+    path.write_bytes(b"no database at all, but long enough to be read as the header of one" * 20)
+    (tmp_path / "rows.db-wal").unlink(missing_ok=True)
+    assert RowStore(path).find(["a"]) == {}
+    assert (tmp_path / "rows.db.damaged").is_file()
 
 
 def test_the_shards_are_the_split_cut_by_video(inference_request, answered, small_set, tmp_path):
@@ -126,37 +182,6 @@ def test_a_sample_without_frames_fails_alone(inference_request, answered, small_
 def test_a_shard_that_does_not_exist_is_refused(inference_request, tmp_path):
     with pytest.raises(ValueError, match="shard 2 of 2: it must be at least 0 and below the number of shards"):
         inference_request(tmp_path, shard=2, shards=2)
-
-
-ROWS_MADE = st.lists(
-    st.builds(row_number, st.integers(0, 9), answer=st.none() | st.text(st.characters(exclude_categories=["Cs"]))),
-    max_size=5,
-)
-
-
-@given(rows=ROWS_MADE, more=ROWS_MADE, cut=st.integers(0, 400))
-def test_a_file_cut_at_any_byte_keeps_its_whole_rows_and_goes_on(rows, more, cut, tmp_path_factory):
-    path = tmp_path_factory.mktemp("rows") / ROWS
-    RowFile(path).append(rows)
-    content = path.read_bytes()[:cut]
-    path.write_bytes(content)
-    whole = rows[: content.count(b"\n")]
-
-    again = RowFile(path)
-    assert again.rows == whole
-    again.append(more)
-    assert read_rows(path) == RowFile(path).rows == again.rows == [*whole, *more]
-    again.cut(1)
-    assert read_rows(path) == again.rows == [*whole, *more][:1]
-
-
-def test_a_damaged_row_ends_what_is_kept(tmp_path):
-    path = tmp_path / ROWS
-    RowFile(path).append([row_number(number) for number in range(3)])
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(lines[0] + b'{"id": 1}\n' + lines[2])
-    assert RowFile(path).rows == [row_number(0)]
-    assert path.read_bytes() == lines[0]
 
 
 def test_rows_that_cannot_be_written_leave_the_file_as_it_was(tmp_path):

@@ -6,13 +6,35 @@ from types import SimpleNamespace
 import pytest
 
 from videoguard.config import Band
-from videoguard.evaluation.scores import Evaluation, MetricSummary, RowScores
+from videoguard.evaluation.comparison import ChangedSample, Comparison, PairedDifference
+from videoguard.evaluation.scores import (
+    UNNAMED,
+    ClassFigures,
+    Classification,
+    ConfusionCell,
+    Evaluation,
+    MetricFacts,
+    MetricSummary,
+    RowScores,
+)
 from videoguard.inference.rows import AnswerRow
 from videoguard.report.content import ModelResult, Quarantined, ReportContent, RunFacts
 
 BANDS = {
     "bert_similarity": Band(green=0.7, yellow=0.4),
     "exercise_accuracy": Band(green=0.9, yellow=0.7),
+}
+METRICS = {
+    fact.name: fact
+    for fact in (
+        MetricFacts(name="bert_similarity", title="BERT similarity", about="Cosine of the embeddings."),
+        MetricFacts(name="meteor", title="METEOR"),
+        MetricFacts(name="rouge_l", title="ROUGE-L"),
+        MetricFacts(name="exercise_accuracy", title="Exercise identification", scale="yes_no"),
+        MetricFacts(name="json_validity", title="JSON validity", scale="yes_no"),
+        MetricFacts(name="judge", title="Judge", scale="rating"),
+        MetricFacts(name="redundancy", title="Redundancy", better="lower"),
+    )
 }
 
 
@@ -59,7 +81,8 @@ def base_model():
         },
     }
     summary = {"bert_similarity": bert, "exercise_accuracy": exercise}
-    return ModelResult(name="base", rows=rows, evaluation=Evaluation(rows=scores, summary=summary, by_label=by_label))
+    evaluation = Evaluation(rows=scores, summary=summary, by_label=by_label, metrics=METRICS)
+    return ModelResult(name="base", rows=rows, evaluation=evaluation)
 
 
 def tuned_model():
@@ -87,8 +110,62 @@ def tuned_model():
         "lunge": {metric: MetricSummary(n=0, unscored=1) for metric in BANDS},
     }
     summary = {"bert_similarity": bert, "exercise_accuracy": exercise}
-    evaluation = Evaluation(rows=scores, summary=summary, by_label=by_label)
+    evaluation = Evaluation(
+        rows=scores,
+        summary=summary,
+        by_label=by_label,
+        metrics=METRICS,
+        classifications={"exercise_accuracy": classification()},
+    )
     return ModelResult(name="tuned", version="3", rows=rows, evaluation=evaluation)
+
+
+def classification():
+    """Of ten squats eight are named so, one is taken for a lunge and one answer names nothing; all five lunges are right."""
+    return Classification(
+        n=15,
+        unscored=1,
+        accuracy=13 / 15,
+        macro_f1=0.9,
+        classes=[
+            ClassFigures(label="squat", wanted=10, named=8, right=8, accuracy=0.8, precision=1.0, f1=16 / 18),
+            ClassFigures(label="lunge", wanted=5, named=6, right=5, accuracy=1.0, precision=5 / 6, f1=10 / 11),
+        ],
+        confusion=[
+            ConfusionCell(wanted="squat", answered="squat", count=8),
+            ConfusionCell(wanted="squat", answered="lunge", count=1),
+            ConfusionCell(wanted="squat", answered=UNNAMED, count=1),
+            ConfusionCell(wanted="lunge", answered="lunge", count=5),
+        ],
+    )
+
+
+def comparison():
+    """The tuned model against the base: bert over a, b and d; the exercise over a and b."""
+    bert = PairedDifference(
+        metric="bert_similarity",
+        first="base",
+        second="tuned",
+        n=3,
+        unscored=1,
+        first_mean=0.4166,
+        second_mean=0.5,
+        difference=0.0834,
+        ci_low=-0.35,
+        ci_high=0.7,
+        better=1,
+        equal=0,
+        worse=2,
+        test="paired bootstrap",
+        p_value=0.62,
+        p_corrected=1.0,
+        verdict="no difference shown",
+    )
+    exercise = PairedDifference(metric="exercise_accuracy", first="base", second="tuned", n=0, unscored=4)
+    changed = ChangedSample(
+        id="a", metric="bert_similarity", first="base", second="tuned", first_score=0.25, second_score=0.95
+    )
+    return Comparison(models=["base", "tuned"], samples=4, pairs=[exercise, bert], changed=[changed], tests=1)
 
 
 def content(**changes):
@@ -106,7 +183,13 @@ def content(**changes):
 
 @pytest.fixture(scope="session")
 def make():
-    """Builders of report content: `content`, `base_model`, `tuned_model`, `answer_row`, `scores_of`."""
+    """Builders of report content, and what is known of the metrics."""
     return SimpleNamespace(
-        content=content, base_model=base_model, tuned_model=tuned_model, answer_row=answer_row, scores_of=scores_of
+        content=content,
+        base_model=base_model,
+        tuned_model=tuned_model,
+        answer_row=answer_row,
+        scores_of=scores_of,
+        comparison=comparison,
+        metrics=METRICS,
     )

@@ -14,7 +14,7 @@ def test_samples_stand_side_by_side_by_id_not_by_position(make):
 
 
 def test_colours_count_scored_samples_only(make):
-    counts = count_colours(make.tuned_model(), "bert_similarity", Band(green=0.7, yellow=0.4))
+    counts = count_colours(make.tuned_model(), make.metrics["bert_similarity"], Band(green=0.7, yellow=0.4))
     assert dict(counts) == {"green": 1, "yellow": 1, "red": 1}
 
 
@@ -43,4 +43,5 @@ def test_every_missing_score_has_a_reason(make):
 
 
 def test_a_metric_is_scored_where_one_model_has_a_mean(make):
-    assert scored_metrics([make.base_model(), make.tuned_model()]) == ["bert_similarity", "exercise_accuracy"]
+    found = scored_metrics([make.base_model(), make.tuned_model()])
+    assert [metric.name for metric in found] == ["bert_similarity", "exercise_accuracy"]

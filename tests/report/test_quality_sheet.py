@@ -38,7 +38,7 @@ def test_classes_and_videos_stand_with_scores_and_reasons_those_left_out_first(m
     ]
     write_workbook(make.content(quality=videos), tmp_path / "report.xlsx")
     book = load_workbook(tmp_path / "report.xlsx")
-    assert book.sheetnames == ["Summary", "Results", "Per exercise", "Quality", "Errors", "Run"]
+    assert book.sheetnames == ["Summary", "Results", "Per exercise", "Confusion", "Samples", "Quality", "Errors", "Run"]
 
     rows = [[cell for cell in row if cell is not None] for row in book["Quality"].iter_rows(values_only=True)]
     assert rows[1] == ["3 videos judged by their stored frames, 1 left out."]

@@ -4,34 +4,46 @@ from videoguard.config import Band
 from videoguard.report.wording import (
     band_words,
     colour_of,
+    figure_words,
     finite,
     interval_words,
-    is_share,
-    metric_words,
     metrics_of,
     sample_words,
 )
 
 
-def test_known_metrics_come_in_their_usual_order_then_others_by_name(make):
+def test_metrics_come_in_the_order_of_the_evaluation_then_the_undescribed_by_name(make):
     model = make.tuned_model()
-    summary = dict.fromkeys(("zeta", "rouge_l", "alpha", "bert_similarity"), model.evaluation.summary["bert_similarity"])
+    summary = dict.fromkeys(("zeta", "rouge_l", "al_pha", "bert_similarity"), model.evaluation.summary["bert_similarity"])
     changed = model.model_copy(update={"evaluation": model.evaluation.model_copy(update={"summary": summary})})
-    assert metrics_of([changed]) == ["bert_similarity", "rouge_l", "alpha", "zeta"]
+    assert [(metric.name, metric.title) for metric in metrics_of([changed])] == [
+        ("bert_similarity", "BERT similarity"),
+        ("rouge_l", "ROUGE-L"),
+        ("al_pha", "Al pha"),
+        ("zeta", "Zeta"),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("metric", "words", "of_a_sample", "share"),
+    ("metric", "of_a_sample"),
+    [("rouge_l", "ROUGE-L"), ("exercise_accuracy", "Exercise right?"), ("json_validity", "JSON valid?"), ("judge", "Judge")],
+)
+def test_what_is_right_or_wrong_is_a_question(make, metric, of_a_sample):
+    assert sample_words(make.metrics[metric]) == of_a_sample
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "words"),
     [
-        ("bert_similarity", "BERT similarity", "BERT similarity", False),
-        ("rouge_l", "ROUGE-L", "ROUGE-L", False),
-        ("exercise_accuracy", "Exercise identification", "Exercise right?", True),
-        ("json_validity", "JSON validity", "JSON valid?", True),
-        ("judge_score", "Judge score", "Judge score", False),
+        ("meteor", 0.6123, "0.612"),
+        ("exercise_accuracy", 0.9166, "91.7%"),
+        ("judge", 3.456, "3.46"),
+        ("meteor", None, "–"),
+        ("meteor", float("nan"), "–"),
     ],
 )
-def test_metrics_are_named_for_a_reader(metric, words, of_a_sample, share):
-    assert (metric_words(metric), sample_words(metric), is_share(metric)) == (words, of_a_sample, share)
+def test_figures_are_written_by_the_scale_of_their_metric(make, metric, value, words):
+    assert figure_words(make.metrics[metric], value) == words
 
 
 @pytest.mark.parametrize(
@@ -43,8 +55,8 @@ def test_metrics_are_named_for_a_reader(metric, words, of_a_sample, share):
         ("meteor", 0.1, float("nan"), "–"),
     ],
 )
-def test_intervals(metric, low, high, words):
-    assert interval_words(metric, low, high) == words
+def test_intervals(make, metric, low, high, words):
+    assert interval_words(make.metrics[metric], low, high) == words
 
 
 @pytest.mark.parametrize(
@@ -59,9 +71,14 @@ def test_without_a_band_there_is_no_colour():
     assert colour_of(0.9, None) is None
 
 
-def test_bands_are_written_in_the_unit_of_the_metric():
-    assert band_words("meteor", Band(green=0.5, yellow=0.2)) == "green ≥ 0.5, yellow ≥ 0.2"
-    assert band_words("json_validity", Band(green=0.98, yellow=0.9)) == "green ≥ 98%, yellow ≥ 90%"
+@pytest.mark.parametrize(("value", "colour"), [(0.1, "green"), (0.1001, "yellow"), (0.2, "yellow"), (0.21, "red")])
+def test_where_lower_is_better_the_colours_turn_round(value, colour):
+    assert colour_of(value, Band(green=0.1, yellow=0.2, lower_is_better=True)) == colour
+
+
+def test_bands_are_written_in_the_unit_of_the_metric(make):
+    assert band_words(make.metrics["meteor"], Band(green=0.5, yellow=0.2)) == "green ≥ 0.5, yellow ≥ 0.2"
+    assert band_words(make.metrics["json_validity"], Band(green=0.98, yellow=0.9)) == "green ≥ 98%, yellow ≥ 90%"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from videoguard.evaluation.scores import Evaluation, MetricSummary
 from videoguard.report.content import ModelResult, RunFacts
 from videoguard.report.workbook import WorkbookCounts, write_workbook
 
-SHEETS = ["Summary", "Results", "Per exercise", "Errors", "Run"]
+SHEETS = ["Summary", "Results", "Per exercise", "Confusion", "Samples", "Errors", "Run"]
+LEAST_SHEETS = ["Summary", "Results", "Per exercise", "Errors", "Run"]
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,23 @@ def test_the_sheets_in_their_order(book):
     assert book.sheetnames == SHEETS
 
 
+def test_sheets_and_titles_are_those_of_the_recipe(make, write):
+    book = write(
+        make.content(sheets=("run", "errors", "quality", "results"), sheet_titles={"results": "Videos & Antworten"})
+    )
+    assert book.sheetnames == ["Run", "Errors", "Videos & Antworten"]
+    # Run stands first, and nevertheless tells what the sheets after it changed.
+    nasty = make.tuned_model().model_copy(update={"rows": [make.answer_row(each, "=1+1") for each in "abcd"]})
+    sheet = write(make.content(sheets=("run", "errors", "results"), models=[nasty]))["Run"]
+    facts = {row[0].value: row[1].value for row in sheet.iter_rows() if row[0].value}
+    assert facts["Cells that look like a formula, kept as text"] == "4"
+
+
+def test_the_file_says_what_it_is(book):
+    assert book.properties.title == "Nightly evaluation"
+    assert book.properties.creator == "Video-Guard"
+
+
 def test_the_headline_has_both_models_their_difference_and_the_colour(book):
     lines = table(book["Summary"], "Metric", "Name in files")[:2]
     assert lines[0][:14] == [
@@ -87,9 +105,10 @@ def test_the_statistics_hold_every_figure_of_every_metric_and_model(book, make):
         for metric, words in (("bert_similarity", "BERT similarity"), ("exercise_accuracy", "Exercise identification")):
             figures = model.evaluation.summary[metric]
             line = [words, model.heading, figures.n, figures.unscored, figures.mean, figures.ci_low, figures.ci_high]
-            line += [figures.median, figures.std, figures.min, figures.max, *colours[model.heading, metric]]
+            spread = [figures.median, figures.std, "–", figures.min, figures.max]
+            line += [*spread, *colours[model.heading, metric]]
             expected.append(line)
-    assert [line[:14] for line in lines[:4]] == expected
+    assert [line[:15] for line in lines[:4]] == expected
 
 
 def test_the_key_counts(book):
@@ -107,7 +126,6 @@ def test_every_sample_has_its_line(book):
         "Sample": "a",
         "Video": "clips/a.mp4",
         "Exercise": "squat",
-        "Question": "Which exercise?",
         "Wanted answer": "squat - good",
         "Answer of tuned, version 3": "squat - good",
         "Answer of base": "lunge - bad",
@@ -130,7 +148,7 @@ def test_every_sample_has_its_line(book):
 
 def test_the_samples_can_be_filtered_coloured_and_printed(book):
     sheet = book["Results"]
-    assert sheet.auto_filter.ref == "A1:M5"
+    assert sheet.auto_filter.ref == "A1:L5"
     assert sheet.freeze_panes == "B2"
     assert sheet.print_title_rows == "$1:$1"
     assert (sheet.page_setup.orientation, sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == ("landscape", 1, 0)
@@ -138,25 +156,27 @@ def test_the_samples_can_be_filtered_coloured_and_printed(book):
     assert sheet["B2"].hyperlink.target == "clips/a.mp4"
     rules = {str(area.sqref): [rule.formula[0] for rule in area.rules] for area in sheet.conditional_formatting}
     assert rules == {
-        "H2:H5": [
-            "AND(ISNUMBER(H2),H2>=0.7)",
-            "AND(ISNUMBER(H2),H2>=0.4)",
-            "AND(ISNUMBER(H2),H2<0.4)",
+        "G2:G5": [
+            "AND(ISNUMBER(G2),G2>=0.7)",
+            "AND(ISNUMBER(G2),G2>=0.4)",
+            "AND(ISNUMBER(G2),G2<0.4)",
         ],
-        "J2:J5": [
-            "AND(ISNUMBER(J2),J2>=0.9)",
-            "AND(ISNUMBER(J2),J2>=0.7)",
-            "AND(ISNUMBER(J2),J2<0.7)",
-            'J2="yes"',
-            'J2="no"',
+        "I2:I5": [
+            "AND(ISNUMBER(I2),I2>=0.9)",
+            "AND(ISNUMBER(I2),I2>=0.7)",
+            "AND(ISNUMBER(I2),I2<0.7)",
+            'I2="yes"',
+            'I2="no"',
         ],
     }
-    assert all(cell.fill.fill_type is None for row in sheet["A2:M5"] for cell in row)
+    assert all(cell.fill.fill_type is None for row in sheet["A2:L5"] for cell in row)
 
 
 def test_headings_tell_the_code_name_and_the_thresholds(book):
-    comment = book["Results"]["H1"].comment.text
-    assert comment == "bert_similarity in files and in MLflow.\nColours: green ≥ 0.7, yellow ≥ 0.4."
+    comment = book["Results"]["G1"].comment.text
+    assert (
+        comment == "Cosine of the embeddings.\nbert_similarity in files and in MLflow.\nColours: green ≥ 0.7, yellow ≥ 0.4."
+    )
 
 
 def test_exercises_stand_weakest_first_with_the_scored_before_the_unscored(book):
@@ -179,19 +199,23 @@ def test_a_count_that_differs_between_metrics_is_a_range(make, write):
 
 
 def test_everything_that_went_wrong_is_listed(book):
-    lines = table(book["Errors"], "What happened")
-    assert lines == [
-        ["Video quarantined", None, "broken/cut.mp4", None, None, None, "no frame could be decoded"],
-        ["Manifest row unreadable", None, None, None, None, None, "row 7, video: is missing"],
-        ["Answer failed", "tuned, version 3", "clips/c.mp4", "c", None, 1, "the decoder gave up"],
-        ["Not scored", "base", None, None, "Exercise identification", 1, "no reference"],
+    assert table(book["Errors"], "What happened", "Model", "Metrics") == [
+        ["Video quarantined", None, None, 1, "no frame could be decoded"],
+        ["Manifest row unreadable", None, None, 1, "row 7, video: is missing"],
+        ["Answer failed", "tuned, version 3", None, 1, "the decoder gave up"],
+        ["Not scored", "base", "Exercise identification", 1, "no reference"],
         *[
-            ["Not scored", "tuned, version 3", None, None, metrics, 1, reason]
+            ["Not scored", "tuned, version 3", metrics, 1, reason]
             for metrics, reason in (
                 ("BERT similarity, Exercise identification", "inference failed: the decoder gave up"),
                 ("Exercise identification", "no reference"),
             )
         ],
+    ]
+    assert table(book["Errors"], "What happened", "Model", "Video") == [
+        ["Video quarantined", None, "broken/cut.mp4", None, "no frame could be decoded"],
+        ["Manifest row unreadable", None, None, None, "row 7, video: is missing"],
+        ["Answer failed", "tuned, version 3", "clips/c.mp4", "c", "the decoder gave up"],
     ]
     assert "1 video quarantined, 1 manifest row unreadable, 1 answer failed. What failed is in no mean." in texts(
         book["Errors"]
@@ -240,7 +264,7 @@ def test_a_partial_run_says_so_wherever_its_numbers_stand(make, write):
         assert "Partial run: limit=4: not for comparison" in texts(book[name])
         assert book[name].oddHeader.center.text == "Partial run: not for comparison"
     assert book["Results"]["A2"].value == "Sample"
-    assert book["Results"].auto_filter.ref == "A2:M6"
+    assert book["Results"].auto_filter.ref == "A2:L6"
 
 
 def test_a_full_run_does_not_say_that_it_is_partial(book):
@@ -254,19 +278,19 @@ def empty_model():
 def all_failed_model(make):
     rows = [make.answer_row(id_, None) for id_ in "abc"]
     summary = {"meteor": MetricSummary(n=0, unscored=3)}
-    return ModelResult(name="tuned", rows=rows, evaluation=Evaluation(rows=[], summary=summary))
+    return ModelResult(name="tuned", rows=rows, evaluation=Evaluation(rows=[], summary=summary, metrics=make.metrics))
 
 
 def one_row_model(make):
     summary = {"meteor": MetricSummary(n=1, unscored=0, mean=0.25, median=0.25, min=0.25, max=0.25)}
     scores = make.scores_of("a", None, None).model_copy(update={"scores": {"meteor": 0.25}, "reasons": {}})
-    evaluation = Evaluation(rows=[scores], summary=summary, by_label={"squat": summary})
+    evaluation = Evaluation(rows=[scores], summary=summary, by_label={"squat": summary}, metrics=make.metrics)
     return ModelResult(name="tuned", rows=[make.answer_row("a")], evaluation=evaluation)
 
 
 def test_no_sample_at_all(make, write):
     book = write(make.content(models=[empty_model()], quarantine=[], row_problems=[], facts=RunFacts()))
-    assert book.sheetnames == SHEETS
+    assert book.sheetnames == LEAST_SHEETS
     assert "No metric was computed." in texts(book["Summary"])
     assert "No sample was evaluated." in texts(book["Results"])
     assert texts(book["Errors"]) == [
@@ -281,8 +305,11 @@ def test_every_answer_failed(make, write):
     assert line[:6] == ["METEOR", "meteor", "–", "–", 0, 3]
     assert not book["Summary"]._charts
     assert [line["METEOR"] for line in by_header(book["Results"], "Sample")] == ["–", "–", "–"]
-    counted = [line for line in table(book["Errors"], "What happened") if line[0] == "Not scored"]
-    assert counted == [["Not scored", "tuned", None, None, "METEOR", 3, "the decoder gave up"]]
+    counted = table(book["Errors"], "What happened", "Model", "Metrics")
+    assert [line for line in counted if line[1] == "tuned"] == [
+        ["Answer failed", "tuned", None, 3, "the decoder gave up"],
+        ["Not scored", "tuned", "METEOR", 3, "the decoder gave up"],
+    ]
 
 
 def test_nothing_is_charted_of_a_model_that_failed_beside_one_that_did_not(make, write):
@@ -302,7 +329,7 @@ def test_a_single_sample_of_a_single_model(make, write):
     line = table(book["Summary"], "Metric", "Name in files")[0]
     assert line[:8] == ["METEOR", "meteor", 0.25, "–", 1, 0, "–", "none set"]
     statistics = table(book["Summary"], "Metric", "Model", "n")[0]
-    assert statistics[2:] == [1, 0, 0.25, "–", "–", 0.25, "–", 0.25, 0.25, "–", "–", "–", *statistics[14:]]
+    assert statistics[2:] == [1, 0, 0.25, "–", "–", 0.25, "–", "–", 0.25, 0.25, "–", "–", "–", *statistics[15:]]
     assert "Difference" not in texts(book["Summary"])
     assert table(book["Per exercise"], "Exercise", "Samples") == [["squat", 1, 1, 0.25]]
 
@@ -350,9 +377,9 @@ def nasty(make, tmp_path_factory):
 def test_hostile_answers_are_shown_as_they_are(nasty):
     path, counts = nasty
     sheet = load_workbook(path)["Results"]
-    answers = [sheet.cell(row, 6).value for row in range(3, 3 + len(NASTY))]
+    answers = [sheet.cell(row, 5).value for row in range(3, 3 + len(NASTY))]
     assert answers == list(NASTY.values())
-    assert str(sheet.cell(3 + len(NASTY), 6).value).endswith(" … [cut: 40,000 characters]")
+    assert str(sheet.cell(3 + len(NASTY), 5).value).endswith(" … [cut: 40,000 characters]")
     assert counts.cut_cells == 1
     assert counts.removed_characters > 2
     assert counts.escaped_cells > 6
@@ -374,7 +401,7 @@ def test_no_cell_of_any_sheet_is_a_formula_an_error_or_no_number(nasty):
 
 def test_the_counts(make, tmp_path):
     counts = write_workbook(make.content(), tmp_path / "report.xlsx")
-    assert counts == WorkbookCounts(rows=4, sheets=5, escaped_cells=0, removed_characters=0, cut_cells=0)
+    assert counts == WorkbookCounts(rows=4, sheets=7, escaped_cells=0, removed_characters=0, cut_cells=0)
 
 
 def test_the_same_content_gives_the_same_bytes(make, tmp_path):
@@ -403,9 +430,9 @@ def test_the_file_is_replaced_whole_and_nothing_is_left_beside_it(make, tmp_path
 
 def test_a_place_that_cannot_be_written_is_named(make, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match=r"file/report.xlsx: the workbook cannot be written"):
+    with pytest.raises(UserError, match=r"file/report.xlsx: the report cannot be written"):
         write_workbook(make.content(), tmp_path / "file" / "report.xlsx")
     (tmp_path / "folder.xlsx").mkdir()
-    with pytest.raises(UserError, match=r"folder.xlsx: the workbook cannot be written"):
+    with pytest.raises(UserError, match=r"folder.xlsx: the report cannot be written"):
         write_workbook(make.content(), tmp_path / "folder.xlsx")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder.xlsx"]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tasks.base_model import BaseReference, find_base_model
+from tasks.comparison import compare_scored
 from tasks.dataset import build_dataset_task
 from tasks.evaluation import ScoredModel, score_answers
 from tasks.frames import StoredFrames, extract_frames_task, index_frames_task
@@ -78,7 +79,7 @@ def config(**settings: Any) -> RunConfig:
 def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
     """The key of every step, all of whose inputs are as they were."""
     place, data = start_work(run.execution, []), run.data
-    manifest, index, shard, dataset, stored_base, adapter, version, answers, evaluation, report = map(
+    manifest, index, shard, dataset, stored_base, adapter, version, answers, evaluation, comparison, report = map(
         artifact,
         (
             "manifest",
@@ -90,6 +91,7 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
             "registry",
             "inference",
             "evaluation",
+            "comparison",
             "report",
         ),
     )
@@ -97,7 +99,14 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
     frames = StoredFrames(index=index, shards=(shard,))
     scored = {"base": ScoredModel(answers=Answers(shards=(answers,)), evaluation=evaluation)}
     steps = Steps(
-        manifest=manifest, frames=frames, dataset=dataset, base=found, adapter=adapter, version=version, scored=scored
+        manifest=manifest,
+        frames=frames,
+        dataset=dataset,
+        base=found,
+        adapter=adapter,
+        version=version,
+        scored=scored,
+        comparison=comparison,
     )
     asked: dict[str, tuple[Any, tuple[Any, ...]]] = {
         "manifest": (read_listing_task, (data,)),
@@ -110,8 +119,9 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         "registry": (register_adapter_task, (run, found, dataset, adapter)),
         "inference": (answer_shard, (run, found, adapter, dataset, frames, 0)),
         "evaluation": (score_answers, (run, [answers])),
+        "comparison": (compare_scored, (run, scored)),
         "report": (write_report, (run, "video-guard run trial.yaml", steps)),
-        "publish": (publish_results, (run, version, scored, report)),
+        "publish": (publish_results, (run, version, scored, comparison, report)),
     }
     return {name: step.cache_policy.provenance(place, *arguments).key for name, (step, arguments) in asked.items()}
 
@@ -134,7 +144,9 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         ({"dataset__question": "Which?"}, {"dataset", "training"}),
         ({"dataset__group_by": "subject"}, {"dataset"}),
         ({"dataset__stratify": False}, {"dataset"}),
-        ({"dataset__answer": {"json_schema": {"type": "object"}}}, {"dataset", "evaluation"}),
+        ({"dataset__answer": {"json_schema": {"type": "object"}}}, {"dataset", "inference", "evaluation"}),
+        # Answers that are text are neither held to a schema nor mended.
+        ({"inference__repair": False}, set()),
         ({"model": {"tiny": {"layers": 1}}}, {"base"}),
         ({"model": {"tiny": {}, "dtype": "bfloat16"}}, {"training", "inference"}),
         ({"training__epochs": 2}, {"training"}),
@@ -149,7 +161,7 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         ({"inference__batch_size": 7, "inference__threads": 2}, set()),
         ({"inference__shards": 2}, {"inference"}),
         ({"registry__registered_model": "other"}, {"registry"}),
-        ({"seed": 1}, {"dataset", "base", "training", "evaluation"}),
+        ({"seed": 1}, {"dataset", "base", "training", "evaluation", "comparison"}),
         ({"name": "other"}, {"report"}),
     ],
 )

@@ -58,3 +58,58 @@ def save_adapter(tmp_path) -> Callable[..., Path]:
         return folder
 
     return save
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory) -> Path:
+    """Folder of a tiny pipeline of random weights."""
+    from videoguard.config.world import TinyWorld
+    from videoguard.world.tiny import build_tiny_world
+
+    folder: Path = tmp_path_factory.mktemp("tiny-world") / "pipeline"
+    build_tiny_world(TinyWorld(), 0, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_adapters(tiny_world, tmp_path_factory) -> dict[str, Path]:
+    """Two adapters of the tiny pipeline with random weights, as peft folders in diffusers' words."""
+    import torch
+    from safetensors.torch import save_file
+
+    from videoguard.world.adapters.checks import check_adapter
+    from videoguard.world.adapters.converting import convert_adapter
+    from videoguard.world.adapters.files import read_adapter
+    from videoguard.world.architecture import read_architecture
+
+    model = read_architecture(tiny_world)
+    random = torch.Generator().manual_seed(0)
+    made: dict[str, Path] = {}
+    for name in ("red", "blue"):
+        folder: Path = tmp_path_factory.mktemp(name)
+        weights = {
+            f"base_model.model.{module}.lora_{half}.weight": 0.2 * torch.randn(shape, generator=random)
+            for module, (out, inward) in model.linear.items()
+            if matches(module, TARGETS)
+            for half, shape in (("A", (4, inward)), ("B", (out, 4)))
+        }
+        settings = {"peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": TARGETS}
+        write_json(folder / "given" / "adapter_config.json", settings)
+        save_file(weights, str(folder / "given" / "adapter_model.safetensors"))
+        found = read_adapter(folder / "given")
+        convert_adapter(found, check_adapter(found, model), folder / "converted")
+        made[name] = folder / "converted"
+    return made
+
+
+@pytest.fixture(scope="session")
+def long_video(tmp_path_factory) -> Path:
+    """Forty frames at 10 per second, 160×64, the grey of each five times its number."""
+    import numpy as np
+
+    from videoguard.exercises.video import write_video
+
+    path: Path = tmp_path_factory.mktemp("video") / "long.mp4"
+    frames = np.repeat(5 * np.arange(40, dtype=np.uint8), 64 * 160 * 3).reshape(40, 64, 160, 3)
+    write_video(path, frames, 10)
+    return path

@@ -8,7 +8,7 @@ from typing import Annotated, get_args
 from pydantic import Field, model_validator
 
 from videoguard.config.augmentation import AugmentationSection
-from videoguard.config.data import DataSection, SyntheticVideos
+from videoguard.config.data import DataSection, SyntheticGuardVideos, SyntheticVideos
 from videoguard.config.dataset import AnswerSection, DatasetSection
 from videoguard.config.evaluation import EvaluationSection, MetricName
 from videoguard.config.frames import FrameLimits, FramesSection
@@ -16,11 +16,12 @@ from videoguard.config.inference import InferenceSection
 from videoguard.config.model import ModelSection, TinyModel
 from videoguard.config.places import ExecutionSection, RegistrySection
 from videoguard.config.quality import QualitySection
-from videoguard.config.report import Band, Colour, ReportSection
+from videoguard.config.report import SHEET_TITLES, Band, Colour, ReportSection, SamplesSection, SheetName
 from videoguard.config.section import Section
 from videoguard.config.training import LoraSection, TrainingSection
 
 __all__ = [
+    "SHEET_TITLES",
     "AnswerSection",
     "AugmentationSection",
     "Band",
@@ -39,7 +40,10 @@ __all__ = [
     "RegistrySection",
     "ReportSection",
     "RunConfig",
+    "SamplesSection",
     "Section",
+    "SheetName",
+    "SyntheticGuardVideos",
     "SyntheticVideos",
     "TinyModel",
     "TrainingSection",
@@ -76,5 +80,13 @@ class RunConfig(Section):
         if unknown and self.evaluation.custom is None:
             raise ValueError(
                 f"report.bands.{unknown[0]}: no metric has this name; the metrics are {', '.join(sorted(known))}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _know_what_to_hold_answers_to(self) -> "RunConfig":
+        if self.inference.constrained and self.dataset.answer is None:
+            raise ValueError(
+                "inference.constrained holds answers to dataset.answer, which is absent: say there what they are"
             )
         return self

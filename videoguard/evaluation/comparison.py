@@ -1,8 +1,12 @@
 """What a comparison of models on the same samples found."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+_FILE = "comparison.json"
 
 Verdict = Literal["better", "worse", "no difference shown"]
 
@@ -88,3 +92,48 @@ class Comparison(BaseModel):
         """The figures of one metric of two models; None where they were not compared by it."""
         wanted = (first, second, metric)
         return next((pair for pair in self.pairs if (pair.first, pair.second, pair.metric) == wanted), None)
+
+    def renamed(self, names: Mapping[str, str]) -> "Comparison":
+        """The same comparison, with other names of the models."""
+
+        def of_both(compared: PairedDifference | ChangedSample) -> dict[str, str]:
+            return {"first": names[compared.first], "second": names[compared.second]}
+
+        return self.model_copy(
+            update={
+                "models": [names[name] for name in self.models],
+                "left_out": {names[name]: number for name, number in self.left_out.items()},
+                "pairs": [pair.model_copy(update=of_both(pair)) for pair in self.pairs],
+                "changed": [sample.model_copy(update=of_both(sample)) for sample in self.changed],
+            }
+        )
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> None:
+    """Write `comparison.json` into a folder."""
+    (folder / _FILE).write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_comparison(folder: Path) -> Comparison:
+    """The comparison of a folder."""
+    return Comparison.model_validate_json((folder / _FILE).read_bytes())
+
+
+def flatten_pairs(comparison: Comparison) -> dict[str, float]:
+    """Figures of every pair for a tracker of numbers: `comparison.meteor.difference`.
+
+    Of three or more models the pair stands in place of the first word: `base.fine_tuned.meteor.difference`.
+    """
+    flat: dict[str, float] = {}
+    for pair in comparison.pairs:
+        prefix = f"comparison.{pair.metric}" if len(comparison.models) == 2 else f"{pair.first}.{pair.second}.{pair.metric}"
+        figures = {
+            "difference": pair.difference,
+            "p_value": pair.p_value,
+            "p_corrected": pair.p_corrected,
+            "better": pair.better,
+            "equal": pair.equal,
+            "worse": pair.worse,
+        }
+        flat |= {f"{prefix}.{name}": float(figure) for name, figure in figures.items() if figure is not None}
+    return flat

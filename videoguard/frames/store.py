@@ -3,7 +3,7 @@
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,11 @@ class FrameStore:
     def videos(self) -> list[str]:
         """Names of the videos that have frames, sorted."""
         return sorted(self._digests)
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """SHA-256 of the file of each video that has frames, by the video's name."""
+        return self._digests
 
     def digest_of(self, video: str) -> str:
         """SHA-256 of the video's file; `KeyError` where the video has no frames."""

@@ -44,9 +44,20 @@ class Engine:
         self.model = model
         self.preprocessor = preprocessor
         self.device = model.device
-        self._batch_size = batch_size
+        self.batch_size = batch_size
+        """How many answers are written at a time; less than was asked for once the memory did not suffice."""
         self._note = note
         self._ends = frozenset({*preprocessor.ends, *_own_ends(model)})
+
+    @property
+    def ends(self) -> list[int]:
+        """Tokens that end an answer."""
+        return sorted(self._ends)
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the model gives a score to; its tokenizer may have fewer."""
+        return int(self.model.get_output_embeddings().weight.shape[0])
 
     @property
     def context(self) -> int | None:
@@ -82,7 +93,7 @@ class Engine:
             exhausted = None
             try:
                 with telling_exhaustion():
-                    answering.advance(self._batch_size)
+                    answering.advance(self.batch_size)
             except MemoryExhaustedError as fault:
                 exhausted = str(fault)
             # Only here are the frames gone that held the tensors of a failed step.
@@ -115,8 +126,8 @@ class Engine:
         if under_way == 1:
             answering.refuse_first(f"it does not fit into memory, even alone: {reason}")
             return
-        self._batch_size = under_way // 2
-        self._note(f"out of memory with {under_way} answers at a time: now {self._batch_size}")
+        self.batch_size = under_way // 2
+        self._note(f"out of memory with {under_way} answers at a time: now {self.batch_size}")
 
 
 @dataclass

@@ -1,21 +1,20 @@
 """Answers for the test split of a dataset, a row a sample."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from videoguard.dataset.building import messages_of, read_split
 from videoguard.frames.store import FrameStore
+from videoguard.inference.answering import Answerer, decided_by, row_key, row_of
 from videoguard.inference.engine import Engine
-from videoguard.inference.generation import Answer, GenerationSettings
+from videoguard.inference.prompts import Question
 from videoguard.inference.request import InferenceReply, InferenceRequest
-from videoguard.inference.rows import AnswerRow, RowFile, write_rows
-from videoguard.models.base import find_base
-from videoguard.models.loading import load_adapted, load_model, load_processor
-from videoguard.models.media import TimedFrames
-from videoguard.models.preprocessing import Example, Preprocessor, digest_processor, make_record, read_record
+from videoguard.inference.row_store import RowStore
+from videoguard.inference.rows import AnswerRow, write_rows
+from videoguard.inference.structured.answers import generation_settings, json_answers
+from videoguard.models.base import BaseModelFolder, find_base
+from videoguard.models.loading import load_adapted, load_model, load_processor, usable_device
+from videoguard.models.preprocessing import Preprocessor, digest_processor, frame_rule_of, make_record, read_record
 
 ROWS = "rows.jsonl"
 Row = Mapping[str, Any]
@@ -25,36 +24,46 @@ Emit = Callable[[dict[str, object]], None]
 def infer(request: InferenceRequest, emit: Emit) -> InferenceReply:
     """Answer every test sample of the shard, and write `rows.jsonl` in the order of the split.
 
-    Rows are kept in `request.work` batch by batch. An inference that was killed goes on after its last whole batch; the
-    model is not loaded where nothing is left to do. A sample whose video has no frames becomes a failed row.
+    Answers go to the row store as they are finished, and what stands there is not asked again: an inference that was killed
+    goes on where it was, a changed data set costs its new rows. The model is not loaded where nothing is left to do. A
+    sample that cannot be answered becomes a failed row.
 
     Args:
         request: which model answers what.
-        emit: called with `{"step", "of", "metrics"}` after each batch, and a `"note"` where rows were kept.
+        emit: called with `{"step", "of", "metrics"}` as rows are finished, and a `"note"` where answers were kept or less
+            memory is there than was asked for.
 
     Raises:
         UserError: the model is refused, or the adapter was trained with another preprocessing (both values are named).
     """
     split = [row for row in read_split(request.dataset, "test") if in_shard(row["group"], request.shard, request.shards)]
-    size = request.inference.batch_size
-    kept = RowFile(request.work / ROWS)
-    kept.cut(_count_kept(kept.rows, split, size))
-    missing = split[len(kept.rows) :]
-    if kept.rows:
-        note = f"{len(kept.rows)} answers kept"
-        emit({"step": len(kept.rows), "of": len(split), "metrics": {}, "note": note})
+    questions = [question_of(row) for row in split]
+    frames = None if request.frame_store is None else FrameStore(request.frame_store, request.frame_shards)
+    base = find_base(request.base, request.revision)
+    keys = _keys(request, base, questions, frames)
+    store = RowStore(request.row_store)
+    stored = store.find(keys, request.since)
+    rows = {number: row_of(questions[number], stored[key]) for number, key in enumerate(keys) if key in stored}
+    if rows:
+        emit({"step": len(rows), "of": len(split), "metrics": {}, "note": f"{len(rows)} answers kept"})
+    missing = [number for number in range(len(split)) if number not in rows]
     if missing:
-        answerer = _load(request)
-        for start in range(0, len(missing), size):
-            kept.append(answerer.answer(missing[start : start + size]))
-            emit({"step": len(kept.rows), "of": len(split), "metrics": {}})
-    write_rows(request.output / ROWS, kept.rows)
+        note = _noting(emit, rows, len(split))
+        answerer = _load(request, base, frames, note)
+        for group in answerer.answer([questions[number] for number in missing]):
+            made = {missing[place]: row for place, row in group.items()}
+            store.add({keys[number]: row for number, row in made.items()})
+            rows |= made
+            emit({"step": len(rows), "of": len(split), "metrics": {}})
+    in_order = [rows[number] for number in range(len(split))]
+    write_rows(request.output / ROWS, in_order)
     return InferenceReply(
-        rows=len(kept.rows),
-        failed=sum(row.status == "failed" for row in kept.rows),
+        rows=len(in_order),
+        failed=sum(row.status == "failed" for row in in_order),
+        repaired=sum(row.generated is not None for row in in_order),
         computed=len(missing),
-        seconds=sum(row.latency_s or 0.0 for row in kept.rows),
-        new_tokens=sum(row.new_tokens or 0 for row in kept.rows),
+        seconds=sum(row.latency_s or 0.0 for row in in_order),
+        new_tokens=sum(row.new_tokens or 0 for row in in_order),
     )
 
 
@@ -63,50 +72,34 @@ def in_shard(group: str, shard: int, shards: int) -> bool:
     return int(group[:8], 16) % shards == shard
 
 
-def _count_kept(kept: Sequence[AnswerRow], split: Sequence[Row], batch_size: int) -> int:
-    """Rows at the start of the split that are done, in whole batches: a batch is always answered together.
-
-    The answers do not depend on what else is in the batch, but the last bits of their log-probabilities do.
-    """
-    same = sum(1 for _ in takewhile(lambda pair: pair[0].id == pair[1]["id"], zip(kept, split, strict=False)))
-    return same if same == len(split) else same - same % batch_size
+def question_of(row: Row) -> Question:
+    """What is asked about a row of a dataset."""
+    sample = {name: row[name] for name in ("id", "video", "group", "label", "question")}
+    return Question({**sample, "reference": row["answer"]}, messages_of(row)[:-1])
 
 
-@dataclass(frozen=True)
-class _Answerer:
-    """A loaded model, and the frames that it is asked about."""
-
-    engine: Engine
-    preprocessor: Preprocessor
-    frames: FrameStore | None
-    """None where the dataset is text alone."""
-    max_new_tokens: int
-
-    def answer(self, batch: Sequence[Row]) -> list[AnswerRow]:
-        """A row for each sample."""
-        started = time.monotonic()
-        prepared = [self._prompt_or_reason(row) for row in batch]
-        prompts = [prompt for prompt in prepared if not isinstance(prompt, str)]
-        answers = iter(self.engine.answer(prompts, GenerationSettings(self.max_new_tokens)) if prompts else [])
-        share = (time.monotonic() - started) / len(batch)
-        return [
-            _failed(row, prompt) if isinstance(prompt, str) else _answered(row, next(answers), share)
-            for row, prompt in zip(batch, prepared, strict=True)
-        ]
-
-    def _prompt_or_reason(self, row: Row) -> Example | str:
-        if row["video"] is None:
-            return self.preprocessor.prompt(messages_of(row)[:-1], None)
-        assert self.frames is not None
-        try:
-            shown = TimedFrames(self.frames.frames(row["video"]), self.frames.timestamps(row["video"]))
-        except KeyError as no_frames:
-            return str(no_frames.args[0])
-        return self.preprocessor.prompt(messages_of(row)[:-1], shown)
+def _keys(
+    request: InferenceRequest, base: BaseModelFolder, questions: Sequence[Question], frames: FrameStore | None
+) -> list[str]:
+    decided = decided_by(
+        base.digest,
+        request.adapter,
+        {"dtype": request.dtype, "quantization": request.quantization, "attention": request.attention},
+        frame_rule_of(request.frames),
+        request.inference.max_new_tokens,
+        json_answers(request.answer_schema, request.inference),
+    )
+    digests = {} if frames is None else frames.digests
+    return [row_key(question, digests.get(question.video or ""), decided) for question in questions]
 
 
-def _load(request: InferenceRequest) -> _Answerer:
-    base = find_base(request.base, request.revision)
+def _noting(emit: Emit, rows: Mapping[int, AnswerRow], of: int) -> Callable[[str], None]:
+    return lambda message: emit({"step": len(rows), "of": of, "metrics": {}, "note": message})
+
+
+def _load(
+    request: InferenceRequest, base: BaseModelFolder, frames: FrameStore | None, note: Callable[[str], None]
+) -> Answerer:
     processor = load_processor(base)
     adapter = request.adapter
     if adapter is not None:
@@ -120,34 +113,11 @@ def _load(request: InferenceRequest) -> _Answerer:
             text_only=request.frame_store is None,
         )
         read_record(adapter).require_same(asked, adapter)
-    how = {"quantization": request.quantization, "attention": request.attention}
+    device = usable_device(request.inference.device, request.shard)
+    how = {"quantization": request.quantization, "attention": request.attention, "device": device}
     model = load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
-    preprocessor = Preprocessor(processor, base.family)
-    frames = None if request.frame_store is None else FrameStore(request.frame_store, request.frame_shards)
-    return _Answerer(Engine(model, preprocessor), preprocessor, frames, request.inference.max_new_tokens)
-
-
-def _answered(row: Row, answer: Answer, latency_s: float) -> AnswerRow:
-    return AnswerRow(
-        **_sample(row),
-        status="ok",
-        answer=answer.text,
-        mean_token_logprob=answer.mean_token_logprob,
-        new_tokens=answer.new_tokens,
-        latency_s=latency_s,
-    )
-
-
-def _failed(row: Row, reason: str) -> AnswerRow:
-    return AnswerRow(**_sample(row), status="failed", error=reason)
-
-
-def _sample(row: Row) -> dict[str, Any]:
-    return {
-        "id": row["id"],
-        "video": row["video"],
-        "group": row["group"],
-        "label": row["label"],
-        "question": row["question"],
-        "reference": row["answer"],
-    }
+    inference = request.inference
+    engine = Engine(model, Preprocessor(processor, base.family), inference.batch_size, note)
+    json = json_answers(request.answer_schema, inference)
+    settings = generation_settings(inference.max_new_tokens, json, engine)
+    return Answerer(engine, frames, settings, inference.workers, json)

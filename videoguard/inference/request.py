@@ -1,8 +1,9 @@
 """What the inference process is asked, and what it answers."""
 
+from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
 from videoguard.config import FramesSection, InferenceSection
 
@@ -29,13 +30,16 @@ class InferenceRequest(BaseModel):
     system_prompt: str | None
     question: str | None
     inference: InferenceSection
+    answer_schema: dict[str, JsonValue] | None = None
+    """JSON Schema of answers that are JSON; None where they are text."""
     shard: int = 0
     """Which of the shards, counted from 0."""
     shards: int = 1
     """Parts that the split is cut into by video content: all rows of a video are in one."""
-    work: Path
-    """Folder of these answers alone, for the rows while they are made. A later attempt goes on from what it finds there;
-    whoever calls removes it after the last one."""
+    row_store: Path
+    """File of the answers of all runs: what stands there is not asked again, and what is answered is added."""
+    since: datetime | None = None
+    """Stored answers that are older are asked again."""
     output: Path
     """Folder that gets `rows.jsonl`, in the order of the split."""
 
@@ -53,6 +57,8 @@ class InferenceReply(BaseModel):
 
     rows: int
     failed: int
+    repaired: int = 0
+    """Rows whose answer was mended."""
     computed: int
     """Rows that the last attempt made; the others were kept from attempts before."""
     seconds: float

@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
+
+from videoguard.inference.guard.trace import GuardTrace
 
 
 class AnswerRow(BaseModel):
@@ -41,6 +43,8 @@ class AnswerRow(BaseModel):
     latency_s: float | None = None
     """Share of the batch's wall time that falls on this row, seconds."""
     error: str | None = None
+    guard: GuardTrace | None = None
+    """Decisions, alarms and verdict of a video that was judged as a stream."""
 
 
 def read_rows(path: Path) -> list[AnswerRow]:
@@ -57,49 +61,3 @@ def write_rows(path: Path, rows: Iterable[AnswerRow]) -> None:
         lines.flush()
         os.fsync(lines.fileno())
     temporary.replace(path)
-
-
-class RowFile:
-    """Rows on disk, batch by batch as they are made; a later attempt goes on from the whole ones that it finds.
-
-    What follows the last whole line of the file, where an earlier attempt was killed, is cut off.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.rows: list[AnswerRow] = []
-        """The rows that are on disk, in their order."""
-        self._ends = [0]
-        for line in path.read_bytes().splitlines(keepends=True) if path.exists() else []:
-            row = _read_whole_line(line)
-            if row is None:
-                break
-            self.rows.append(row)
-            self._ends.append(self._ends[-1] + len(line))
-        self.cut(len(self.rows))
-
-    def cut(self, count: int) -> None:
-        """Keep the first `count` rows."""
-        del self.rows[count:]
-        del self._ends[count + 1 :]
-        if self._path.exists():
-            os.truncate(self._path, self._ends[-1])
-
-    def append(self, rows: Iterable[AnswerRow]) -> None:
-        """Add rows; they are on disk on return."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as lines:
-            for row in rows:
-                line = row.model_dump_json().encode() + b"\n"
-                lines.write(line)
-                self.rows.append(row)
-                self._ends.append(self._ends[-1] + len(line))
-            lines.flush()
-            os.fsync(lines.fileno())
-
-
-def _read_whole_line(line: bytes) -> AnswerRow | None:
-    try:
-        return AnswerRow.model_validate_json(line) if line.endswith(b"\n") else None
-    except ValidationError:
-        return None

@@ -18,6 +18,7 @@ from openpyxl.utils import absolute_coordinate, get_column_letter, quote_sheetna
 from openpyxl.worksheet.worksheet import Worksheet
 
 from videoguard.report.cells import clean_text
+from videoguard.report.wording import finite
 
 Cells = tuple[int, int, int]
 """A run of cells in one column: column, first row, last row."""
@@ -74,6 +75,20 @@ def add_intervals(chart: BarChart, sheet: Worksheet, below: Cells, above: Cells)
     )
     # The cells stand in hidden columns, which charts leave out unless told otherwise.
     chart.visible_cells_only = False
+
+
+def interval_lengths(mean: float | None, low: float | None, high: float | None) -> tuple[float, float]:
+    """How far an interval reaches below and above its mean; zero where there is none."""
+    middle, bottom, top = finite(mean), finite(low), finite(high)
+    if middle is None or bottom is None or top is None:
+        return 0.0, 0.0
+    # A percentile of the bootstrap may lie beyond the mean of a skewed sample; a length cannot be negative.
+    return max(middle - bottom, 0.0), max(top - middle, 0.0)
+
+
+def labels_below(chart: BarChart) -> None:
+    """Keep the categories' names at the foot of the chart, also under bars that go down."""
+    chart.x_axis.tickLblPos = "low"
 
 
 def scale(chart: BarChart, lowest: float, highest: float) -> None:

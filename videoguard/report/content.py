@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from videoguard.config import Band
+from videoguard.config import SHEET_TITLES, Band, SamplesSection, SheetName
 from videoguard.evaluation.comparison import Comparison
 from videoguard.evaluation.scores import Evaluation
 from videoguard.inference.rows import AnswerRow
@@ -51,6 +51,15 @@ class Quarantined(_Content):
     reason: str
 
 
+class StoredFrame(_Content):
+    """One frame of a video, as the frame store has it."""
+
+    image: bytes
+    """A JPEG or PNG file."""
+    time_s: float | None = None
+    """When it is shown, seconds from the start of the video; None for an image that is no video's."""
+
+
 class RunFacts(_Content):
     """How the figures came about: names and values in named sections, in the order in which the sheet shows them.
 
@@ -79,6 +88,14 @@ class ReportContent(_Content):
     facts: RunFacts = RunFacts()
     partial: str | None = None
     """Why the figures are not for comparison, such as `limit=20`; None for a full run."""
+    samples: SamplesSection = SamplesSection()
+    """How many samples are shown with their frames, and by which metric they are chosen."""
+    frames: dict[str, list[StoredFrame]] = {}
+    """Stored frames by video, of those that `samples.pictured_videos` names; a video without any is shown without."""
+    sheets: tuple[SheetName, ...] = tuple(SHEET_TITLES)
+    """Sheets in their order; one that has nothing to say is left out."""
+    sheet_titles: dict[SheetName, str] = {}
+    """Titles of sheets that are not called as usual."""
     media_root: Path | None = None
     """Folder that relative video paths are joined to for their links; None leaves the links as the rows write them."""
 
@@ -86,6 +103,10 @@ class ReportContent(_Content):
     def main(self) -> ModelResult:
         """The model that the workbook is about."""
         return self.models[-1]
+
+    def title_of(self, sheet: SheetName) -> str:
+        """What the sheet is called."""
+        return self.sheet_titles.get(sheet, SHEET_TITLES[sheet])
 
 
 def settings_text(settings: Mapping[str, object]) -> dict[str, str]:

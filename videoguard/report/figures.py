@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from videoguard.config import Band
-from videoguard.evaluation.scores import MetricSummary, RowScores
+from videoguard.evaluation.scores import MetricFacts, MetricSummary, RowScores
 from videoguard.inference.rows import AnswerRow
 from videoguard.report.content import ModelResult
 from videoguard.report.wording import colour_of, finite, metrics_of
@@ -42,9 +42,9 @@ def mean_of(model: ModelResult, metric: str) -> float | None:
     return finite(model.evaluation.summary.get(metric, NO_FIGURES).mean)
 
 
-def scored_metrics(models: Sequence[ModelResult]) -> list[str]:
+def scored_metrics(models: Sequence[ModelResult]) -> list[MetricFacts]:
     """The metrics that scored at least one sample of one model, in their usual order."""
-    return [metric for metric in metrics_of(models) if any(mean_of(model, metric) is not None for model in models)]
+    return [metric for metric in metrics_of(models) if any(mean_of(model, metric.name) is not None for model in models)]
 
 
 def score_of(scores: RowScores | None, metric: str) -> float | None:
@@ -73,9 +73,9 @@ def side_by_side(models: Sequence[ModelResult]) -> list[SampleLine]:
     return [SampleLine(tuple(rows.get(id_) for rows in by_id), scores.get(id_)) for id_ in ids]
 
 
-def count_colours(model: ModelResult, metric: str, band: Band) -> Counter[str | None]:
+def count_colours(model: ModelResult, metric: MetricFacts, band: Band) -> Counter[str | None]:
     """Scored samples by colour; unscored ones are in none."""
-    values = (score_of(scores, metric) for scores in model.evaluation.rows)
+    values = (score_of(scores, metric.name) for scores in model.evaluation.rows)
     return Counter(colour_of(value, band) for value in values if value is not None)
 
 

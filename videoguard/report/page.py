@@ -1,18 +1,23 @@
 """What every sheet shares: print set-up, headings, the notice of a partial run, and band colours as rules."""
 
+from collections.abc import Sequence
+
 from openpyxl.cell import Cell
 from openpyxl.comments import Comment
 from openpyxl.formatting.rule import Rule
 from openpyxl.styles import Font, PatternFill
 from openpyxl.styles.differential import DifferentialStyle
+from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.page import PageMargins
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from videoguard.config import Band
+from videoguard.evaluation.scores import MetricFacts
+from videoguard.inference.rows import AnswerRow
 from videoguard.report.cells import LINE_HEIGHT, Pen, clean_text
-from videoguard.report.styles import BAND_COLOURS, Style
-from videoguard.report.wording import band_words
+from videoguard.report.styles import BAND_COLOURS, Style, score_style
+from videoguard.report.wording import band_words, is_yes_no
 
 _A4 = 9
 _MARGINS = PageMargins(left=0.4, right=0.4, top=0.55, bottom=0.55, header=0.25, footer=0.25)
@@ -54,7 +59,7 @@ def write_heading(pen: Pen, row: int, text: str) -> None:
     pen.sheet.row_dimensions[row].height = 1.6 * LINE_HEIGHT
 
 
-def write_group(pen: Pen, row: int, first: int, last: int, text: str, style: Style) -> None:
+def write_group(pen: Pen, row: int, first: int, last: int, text: str | None, style: Style) -> None:
     """Write one text over several columns."""
     for column in range(first + 1, last + 1):
         pen.sheet.cell(row, column).style = style
@@ -62,12 +67,52 @@ def write_group(pen: Pen, row: int, first: int, last: int, text: str, style: Sty
     pen.sheet.merge_cells(start_row=row, end_row=row, start_column=first, end_column=last)
 
 
-def explain_metric(cell: Cell, metric: str, band: Band | None) -> None:
+def write_answer(pen: Pen, row: int, column: int, answered: AnswerRow | None) -> None:
+    """Write a model's answer; one that is empty says so, one that is absent is a dash."""
+    if answered is not None and answered.answer == "":
+        pen.text(row, column, "(empty answer)", Style.NOTHING)
+    else:
+        pen.text(row, column, None if answered is None else answered.answer)
+
+
+def write_score(pen: Pen, row: int, column: int, metric: MetricFacts, score: float | None) -> None:
+    """Write a sample's score: what is right or wrong as yes or no."""
+    if is_yes_no(metric) and score in (0.0, 1.0):
+        pen.text(row, column, "yes" if score else "no", Style.CENTRED)
+    else:
+        pen.number(row, column, score, score_style(metric))
+
+
+def hide_lengths(pen: Pen, model: str, lengths: Sequence[tuple[float, float]], corner: tuple[int, int]) -> None:
+    """Write how far intervals reach below and above their means, into hidden columns: charts draw lengths, not ends."""
+    row, column = corner
+    for offset, words in enumerate(("Interval below the mean", "Interval above the mean")):
+        pen.text(row - 1, column + offset, f"{words}: {model}", Style.UNSEEN)
+        pen.sheet.column_dimensions[get_column_letter(column + offset)].hidden = True
+        for line, ends in enumerate(lengths, start=row):
+            pen.number(line, column + offset, ends[offset], Style.UNSEEN)
+
+
+def explain_metric(cell: Cell, metric: MetricFacts, band: Band | None) -> None:
     """Attach to a heading what the metric is called in files, and its colour thresholds."""
-    words = f"{metric} in files and in MLflow."
+    about = f"{metric.about}\n" if metric.about else ""
+    words = f"{about}{metric.name} in files and in MLflow."
     if band is not None:
         words += f"\nColours: {band_words(metric, band)}."
+    explain(cell, words)
+
+
+def explain(cell: Cell, words: str) -> None:
+    """Attach a comment."""
     cell.comment = Comment(clean_text(words).text, "Video-Guard", height=70, width=260)
+
+
+def colour_metric(sheet: Worksheet, cells: str, metric: MetricFacts, band: Band | None) -> None:
+    """Colour a column of samples' scores, as `write_score` writes them."""
+    if band is not None:
+        colour_scores(sheet, cells, band)
+    if is_yes_no(metric):
+        colour_yes_no(sheet, cells)
 
 
 def colour_scores(sheet: Worksheet, cells: str, band: Band) -> None:

@@ -12,8 +12,6 @@ from videoguard.report.content import ReportContent
 from videoguard.report.page import set_up_print, write_heading, write_notice
 from videoguard.report.styles import Style
 
-NAME = "Quality"
-
 _HEADINGS = (
     *("Video", "Class", "Class moves?", "Decision", "Reason", "Samples", "Width", "Height", "Brightness", "Sharpness"),
     *("Motion", "Pixels changed", "Black frames", "Frozen frames"),
@@ -22,8 +20,10 @@ _WIDTHS = (40, 24, 15, 12, 60, 11, 10, 10, 13, 13, 11, 17, 15, 16)
 _CLASS_HEADINGS = ("Class", "Class moves?", "Videos", "Kept", "Left out")
 
 
-def write_quality(sheet: Worksheet, content: ReportContent, videos: Sequence[JudgedVideo], tally: Tally) -> None:
+def write_quality(sheet: Worksheet, content: ReportContent, tally: Tally) -> None:
     """Write the sheet: the classes in short, then one line a video, those that were left out first."""
+    videos = content.quality
+    assert videos is not None
     pen = Pen(sheet, tally, _WIDTHS)
     row = write_notice(pen, 1, len(_HEADINGS), content.partial)
     write_heading(pen, row, "Which videos are good enough, and why others are not")

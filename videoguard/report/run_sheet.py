@@ -9,8 +9,6 @@ from videoguard.report.content import ReportContent
 from videoguard.report.links import web_link
 from videoguard.report.page import set_up_print, write_heading, write_notice
 
-NAME = "Run"
-
 
 def write_run(sheet: Worksheet, content: ReportContent, tally: Tally) -> None:
     """Write the sheet: the facts by section, and last what writing the workbook itself did to the texts."""

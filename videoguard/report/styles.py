@@ -5,6 +5,8 @@ from enum import StrEnum
 from openpyxl.styles import Alignment, Border, Font, NamedStyle, PatternFill, Side
 from openpyxl.workbook import Workbook
 
+from videoguard.evaluation.scores import MetricFacts, Scale
+
 
 class Style(StrEnum):
     """A named style; its value is the name that Excel shows under cell styles."""
@@ -26,15 +28,29 @@ class Style(StrEnum):
     SHARE = "VG share"
     SCORE_DIFFERENCE = "VG score difference"
     SHARE_DIFFERENCE = "VG share difference"
+    RATING = "VG rating"
+    RATING_DIFFERENCE = "VG rating difference"
+    AMOUNT = "VG amount"
+    AMOUNT_DIFFERENCE = "VG amount difference"
+    P_VALUE = "VG p-value"
     GREEN = "VG green"
     YELLOW = "VG yellow"
     RED = "VG red"
+    TURNED = "VG turned header"
     UNSEEN = "VG unseen"
+    RIGHT_0 = "VG right 0"
+    RIGHT_1 = "VG right 1"
+    RIGHT_2 = "VG right 2"
+    RIGHT_3 = "VG right 3"
+    WRONG_0 = "VG wrong 0"
+    WRONG_1 = "VG wrong 1"
+    WRONG_2 = "VG wrong 2"
+    WRONG_3 = "VG wrong 3"
 
 
 WRAPPED = frozenset({Style.TEXT, Style.CENTRED, Style.CODE, Style.LINK})
 """Styles whose text goes on in a new line where the column ends."""
-BAND_COLOURS = {"green": ("C6EFCE", "006100"), "yellow": ("FFEB9C", "7F5200"), "red": ("FFC7CE", "9C0006")}
+BAND_COLOURS = {"green": ("DDF3E1", "1B5E20"), "yellow": ("FFF2C2", "7F5200"), "red": ("FBD5D5", "9C0006")}
 """Fill and text colour of each band, as RGB."""
 BAND_STYLES = {"green": Style.GREEN, "yellow": Style.YELLOW, "red": Style.RED}
 CHART_BAND_COLOURS = {"green": "63A375", "yellow": "F2C14E", "red": "D1605E"}
@@ -42,21 +58,49 @@ CHART_BAND_COLOURS = {"green": "63A375", "yellow": "F2C14E", "red": "D1605E"}
 _INK = "1F2933"
 _MUTED = "7B8794"
 _DEEP = "243B53"
+ACCENT = "2B6CB0"
+"""The one strong colour: charts of the model that the workbook is about, and what is right in a heat map."""
+
 _MODEL_COLOURS = ("9FB3C8", "2B6CB0", "38A169", "B7791F", "805AD5", "C05621")
 
+_SCORES: dict[Scale, Style] = {
+    "yes_no": Style.SHARE,
+    "share": Style.SCORE,
+    "rating": Style.RATING,
+    "count": Style.AMOUNT,
+}
+_DIFFERENCES: dict[Scale, Style] = {
+    "yes_no": Style.SHARE_DIFFERENCE,
+    "share": Style.SCORE_DIFFERENCE,
+    "rating": Style.RATING_DIFFERENCE,
+    "count": Style.AMOUNT_DIFFERENCE,
+}
+_HEAT_STEPS = (0.1, 0.5, 1.0)
+_RIGHT = (Style.RIGHT_0, Style.RIGHT_1, Style.RIGHT_2, Style.RIGHT_3)
+_WRONG = (Style.WRONG_0, Style.WRONG_1, Style.WRONG_2, Style.WRONG_3)
+_HEAT = {
+    **dict(zip(_RIGHT, (None, "DCE9F7", "9DC3E8", "4A86C5"), strict=True)),
+    **dict(zip(_WRONG, (None, "FDF0D5", "F9D48E", "EFA94A"), strict=True)),
+}
 _HAIR = Side(style="thin", color="D9E2EC")
 _LINE = Border(left=_HAIR, right=_HAIR, bottom=_HAIR)
 _NUMBER = Alignment(horizontal="center", vertical="top")
 
 
-def score_style(share: bool) -> Style:
-    """How a score is written: a share as a percentage."""
-    return Style.SHARE if share else Style.SCORE
+def score_style(metric: MetricFacts) -> Style:
+    """How a score is written: a share of right answers as a percentage."""
+    return _SCORES[metric.scale]
 
 
-def difference_style(share: bool) -> Style:
-    """How a difference of two scores is written: with its sign, of shares in percentage points."""
-    return Style.SHARE_DIFFERENCE if share else Style.SCORE_DIFFERENCE
+def difference_style(metric: MetricFacts) -> Style:
+    """How a difference of two scores is written: with its sign, of right answers in percentage points."""
+    return _DIFFERENCES[metric.scale]
+
+
+def heat_style(share: float, *, right: bool) -> Style:
+    """How a count of a heat map is written, by its share of the samples where the class was wanted; zero is left blank."""
+    step = 0 if share == 0 else next(step for step, most in enumerate(_HEAT_STEPS, start=1) if share <= most)
+    return (_RIGHT if right else _WRONG)[step]
 
 
 def model_colour(position: int, models: int) -> str:
@@ -76,6 +120,7 @@ def _styles() -> list[NamedStyle]:
     wrapped = Alignment(vertical="top", wrap_text=True)
     middle = Alignment(vertical="center")
     boxed = Alignment(horizontal="center", vertical="center", wrap_text=True)
+    turned = Alignment(horizontal="center", vertical="bottom", text_rotation=90, wrap_text=True)
     plain = Font(name="Calibri", size=10, color=_INK)
     header = Font(name="Calibri", size=10, bold=True, color="FFFFFF")
     return [
@@ -101,6 +146,13 @@ def _styles() -> list[NamedStyle]:
         _style(Style.SHARE, plain, _NUMBER, border=_LINE, number_format="0.0%"),
         _style(Style.SCORE_DIFFERENCE, plain, _NUMBER, border=_LINE, number_format="+0.000;-0.000;0.000"),
         _style(Style.SHARE_DIFFERENCE, plain, _NUMBER, border=_LINE, number_format='+0.0%" pts";-0.0%" pts";0.0%" pts"'),
+        _style(Style.RATING, plain, _NUMBER, border=_LINE, number_format="0.00"),
+        _style(Style.RATING_DIFFERENCE, plain, _NUMBER, border=_LINE, number_format="+0.00;-0.00;0.00"),
+        _style(Style.AMOUNT, plain, _NUMBER, border=_LINE, number_format="#,##0.0"),
+        _style(Style.AMOUNT_DIFFERENCE, plain, _NUMBER, border=_LINE, number_format="+#,##0.0;-#,##0.0;0.0"),
+        _style(Style.P_VALUE, plain, _NUMBER, border=_LINE, number_format='[<0.0001]"< 0.0001";0.0000'),
+        _style(Style.TURNED, header, turned, _DEEP),
+        *(_heat(style, fill) for style, fill in _HEAT.items()),
         _style(Style.UNSEEN, plain, middle, number_format=";;;"),
         *(
             _style(
@@ -113,6 +165,11 @@ def _styles() -> list[NamedStyle]:
             for colour, (fill, ink) in BAND_COLOURS.items()
         ),
     ]
+
+
+def _heat(style: Style, fill: str | None) -> NamedStyle:
+    font = Font(name="Calibri", size=10, color="FFFFFF" if style == Style.RIGHT_3 else _INK)
+    return _style(style, font, _NUMBER, fill, border=_LINE, number_format="#,##0;;")
 
 
 def _style(

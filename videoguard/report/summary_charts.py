@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from openpyxl.utils import get_column_letter
-
+from videoguard.evaluation.scores import MetricFacts
 from videoguard.report import charts
 from videoguard.report.cells import Pen
-from videoguard.report.content import ModelResult, ReportContent
+from videoguard.report.content import ReportContent
 from videoguard.report.figures import NO_FIGURES, mean_of
-from videoguard.report.styles import CHART_BAND_COLOURS, Style, model_colour
-from videoguard.report.wording import finite
+from videoguard.report.page import hide_lengths
+from videoguard.report.styles import CHART_BAND_COLOURS, model_colour
 
 CHART_ROWS = 18
 """Rows that the charts cover."""
@@ -22,7 +21,7 @@ _LAST_COLUMN = 14
 class Tables:
     """Where on the sheet the charted figures stand."""
 
-    metrics: list[str]
+    metrics: list[MetricFacts]
     charted: int
     """Metrics to show, from the first on."""
     means_row: int
@@ -41,7 +40,7 @@ def add_charts(pen: Pen, content: ReportContent, tables: Tables, row: int) -> No
     """Lay the charts side by side from the row on: the models' means, and the colours of the last model's samples."""
     _add_means(pen, content, tables, row)
     shown = tables.metrics[: tables.charted]
-    if any(metric in content.bands and mean_of(content.main, metric) is not None for metric in shown):
+    if any(metric.name in content.bands and mean_of(content.main, metric.name) is not None for metric in shown):
         _add_colours(pen, content, tables, row)
 
 
@@ -53,32 +52,14 @@ def _add_means(pen: Pen, content: ReportContent, tables: Tables, row: int) -> No
         colour = model_colour(position, len(content.models))
         charts.add_series(chart, pen.sheet, (tables.means_row - 2, column), (column, first, last), colour)
         spare = tables.spare_column + 2 * position
-        _write_lengths(pen, model, shown, (tables.means_row, spare))
+        found = [model.evaluation.summary.get(metric.name, NO_FIGURES) for metric in shown]
+        lengths = [charts.interval_lengths(figures.mean, figures.ci_low, figures.ci_high) for figures in found]
+        hide_lengths(pen, model.heading, lengths, (tables.means_row, spare))
         charts.add_intervals(chart, pen.sheet, (spare, first, last), (spare + 1, first, last))
     charts.set_categories(chart, pen.sheet, (1, first, last))
-    lowest = min(mean_of(model, metric) or 0.0 for model in content.models for metric in shown)
+    lowest = min(mean_of(model, metric.name) or 0.0 for model in content.models for metric in shown)
     charts.scale(chart, -1.0 if lowest < 0 else 0.0, 1.0)
     charts.place(chart, pen.sheet, (row, 1), (row + CHART_ROWS - 1, _SPLIT_COLUMN))
-
-
-def _write_lengths(pen: Pen, model: ModelResult, metrics: list[str], corner: tuple[int, int]) -> None:
-    """Write how far each interval reaches below and above its mean, into hidden columns: charts draw lengths, not ends."""
-    row, column = corner
-    for offset, words in enumerate(("Interval below the mean", "Interval above the mean")):
-        pen.text(row - 1, column + offset, f"{words}: {model.heading}", Style.UNSEEN)
-        pen.sheet.column_dimensions[get_column_letter(column + offset)].hidden = True
-    for line, metric in enumerate(metrics, start=row):
-        for offset, length in enumerate(_interval_lengths(model, metric)):
-            pen.number(line, column + offset, length, Style.UNSEEN)
-
-
-def _interval_lengths(model: ModelResult, metric: str) -> tuple[float, float]:
-    figures = model.evaluation.summary.get(metric, NO_FIGURES)
-    mean, low, high = finite(figures.mean), finite(figures.ci_low), finite(figures.ci_high)
-    if mean is None or low is None or high is None:
-        return 0.0, 0.0
-    # A percentile of the bootstrap may lie beyond the mean of a skewed sample; a length cannot be negative.
-    return max(mean - low, 0.0), max(high - mean, 0.0)
 
 
 def _add_colours(pen: Pen, content: ReportContent, tables: Tables, row: int) -> None:

@@ -4,39 +4,39 @@ import math
 from collections.abc import Iterable
 
 from videoguard.config import Band
+from videoguard.evaluation.scores import MetricFacts, Scale
 from videoguard.report.content import ModelResult
 
 EXERCISE = "exercise_accuracy"
 
-_WORDS = {
-    "bert_similarity": "BERT similarity",
-    "meteor": "METEOR",
-    "rouge_l": "ROUGE-L",
-    EXERCISE: "Exercise identification",
-    "json_validity": "JSON validity",
-}
-_YES_NO_QUESTIONS = {EXERCISE: "Exercise right?", "json_validity": "JSON valid?"}
+_QUESTIONS = {EXERCISE: "Exercise right?", "json_validity": "JSON valid?"}
+_FIGURES: dict[Scale, str] = {"yes_no": "{:.1%}", "share": "{:.3f}", "rating": "{:.2f}", "count": "{:,.1f}"}
 
 
-def metrics_of(models: Iterable[ModelResult]) -> list[str]:
-    """Code names of every metric of the models: the known ones in their usual order, then the others by name."""
-    present = {metric for model in models for metric in model.evaluation.summary}
-    return [metric for metric in _WORDS if metric in present] + sorted(present - _WORDS.keys())
+def metrics_of(models: Iterable[ModelResult]) -> list[MetricFacts]:
+    """What a reader must know of every metric of the models: in the order of the evaluations, undescribed ones last."""
+    models = list(models)
+    present = {name for model in models for name in model.evaluation.summary}
+    facts = {name: fact for model in reversed(models) for name, fact in model.evaluation.metrics.items()}
+    known = [fact for name, fact in facts.items() if name in present]
+    return known + [MetricFacts(name=name, title=_words(name)) for name in sorted(present - facts.keys())]
 
 
-def metric_words(metric: str) -> str:
-    """The metric's name for a reader: `rouge_l` is ROUGE-L."""
-    return _WORDS.get(metric) or metric.replace("_", " ").capitalize()
+def sample_words(metric: MetricFacts) -> str:
+    """Heading of the metric in a table of samples, where right or wrong is a question of yes or no."""
+    if not is_yes_no(metric):
+        return metric.title
+    return _QUESTIONS.get(metric.name) or f"{metric.title}?"
 
 
-def sample_words(metric: str) -> str:
-    """Heading of the metric in the table of samples, where a share of right answers is a question of yes or no."""
-    return _YES_NO_QUESTIONS.get(metric) or metric_words(metric)
-
-
-def is_share(metric: str) -> bool:
+def is_yes_no(metric: MetricFacts) -> bool:
     """Whether the metric is right or wrong for each sample, so that its mean is a percentage."""
-    return metric in _YES_NO_QUESTIONS
+    return metric.scale == "yes_no"
+
+
+def is_unit(metric: MetricFacts) -> bool:
+    """Whether the metric's scores end at 1, so that it can stand beside others in a chart."""
+    return metric.scale in ("yes_no", "share")
 
 
 def finite(value: float | None) -> float | None:
@@ -44,17 +44,31 @@ def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def interval_words(metric: str, low: float | None, high: float | None) -> str:
-    """A 95 % interval: `0.612 – 0.683`, or `91.7% – 98.3%` for a share; a dash where there is none."""
-    low, high = finite(low), finite(high)
-    if low is None or high is None:
+def figure_words(metric: MetricFacts, value: float | None) -> str:
+    """A score or a mean: `0.612`, or `91.7%` for a share of right answers; a dash where there is none."""
+    known = finite(value)
+    return "–" if known is None else _FIGURES[metric.scale].format(known)
+
+
+def difference_words(metric: MetricFacts, value: float | None) -> str:
+    """A difference of two scores or means, with its sign: `+0.021`, or `+3.1% pts`; a dash where there is none."""
+    known = finite(value)
+    if known is None:
         return "–"
-    return f"{low:.1%} – {high:.1%}" if is_share(metric) else f"{low:.3f} – {high:.3f}"
+    words = _FIGURES[metric.scale].replace(":", ":+").format(known)
+    return f"{words} pts" if is_yes_no(metric) else words
 
 
-def band_words(metric: str, band: Band) -> str:
+def interval_words(metric: MetricFacts, low: float | None, high: float | None) -> str:
+    """A 95 % interval: `0.612 – 0.683`, or `91.7% – 98.3%` for a share of right answers; a dash where there is none."""
+    if finite(low) is None or finite(high) is None:
+        return "–"
+    return f"{figure_words(metric, low)} – {figure_words(metric, high)}"
+
+
+def band_words(metric: MetricFacts, band: Band) -> str:
     """The thresholds of a band: `green ≥ 0.7, yellow ≥ 0.4`."""
-    figure = "{:.0%}" if is_share(metric) else "{:g}"
+    figure = "{:.0%}" if is_yes_no(metric) else "{:g}"
     sign = "≤" if band.lower_is_better else "≥"
     return f"green {sign} {figure.format(band.green)}, yellow {sign} {figure.format(band.yellow)}"
 
@@ -64,3 +78,7 @@ def colour_of(value: float | None, band: Band | None) -> str | None:
     if value is None or band is None:
         return None
     return band.colour(value)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()

@@ -1,20 +1,36 @@
 """Write the workbook: sheets in their order, the same bytes for the same content, whole or not at all."""
 
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from openpyxl import Workbook
+from openpyxl.worksheet.worksheet import Worksheet
 from openpyxl.writer.excel import ExcelWriter
 
+from videoguard.config import SheetName
 from videoguard.errors import UserError
-from videoguard.report import errors_sheet, exercises_sheet, quality_sheet, results_sheet, run_sheet, summary_sheet
-from videoguard.report.cells import Tally
+from videoguard.report import (
+    comparison_sheet,
+    confusion_sheet,
+    errors_sheet,
+    exercises_sheet,
+    quality_sheet,
+    results_sheet,
+    run_sheet,
+    samples_sheet,
+    summary_sheet,
+    timeline_sheet,
+)
+from videoguard.report.cells import Tally, clean_text
 from videoguard.report.content import ReportContent
+from videoguard.report.files import replace_file
 from videoguard.report.styles import add_styles
+from videoguard.report.timeline import has_timelines
 
 MOST_SAMPLES = 1_000_000
 """Most samples of a workbook; a sheet ends at row 1,048,576."""
@@ -23,13 +39,15 @@ MOST_SAMPLES = 1_000_000
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
 _READABLE_FILE = 0o100644 << 16
 
+_Writer = Callable[[Worksheet, ReportContent, Tally], None]
+
 
 @dataclass(frozen=True, slots=True)
 class WorkbookCounts:
     """What went into a workbook, and what had to be done to its texts."""
 
     rows: int
-    """Samples in Results."""
+    """Samples of all models, each once."""
     sheets: int
     escaped_cells: int
     """Cells whose text looks like a formula and is kept as text."""
@@ -59,25 +77,49 @@ def write_workbook(content: ReportContent, path: Path, opened_from: Path | None 
     tally = Tally()
     rows = _fill(book, content, tally, opened_from or path.parent)
     counts = WorkbookCounts(rows, len(book.sheetnames), tally.escaped, tally.removed, tally.cut)
-    _replace(path, _to_bytes(book))
+    replace_file(path, _to_bytes(book))
     return counts
 
 
 def _fill(book: Workbook, content: ReportContent, tally: Tally, opened_from: Path) -> int:
+    """Write every sheet that has something to say, and return how many samples Results would hold."""
     made = content.created.astimezone(UTC).replace(tzinfo=None)
+    book.properties.title = clean_text(content.title).text
+    book.properties.subject = "Evaluation of video-language models"
     book.properties.creator = "Video-Guard"
     book.properties.created = made
     book.properties.modified = made
-    summary = book.worksheets[0]
-    summary.title = summary_sheet.NAME
-    summary_sheet.write_summary(summary, content, tally)
-    rows = results_sheet.write_results(book.create_sheet(results_sheet.NAME), content, tally, opened_from)
-    exercises_sheet.write_exercises(book.create_sheet(exercises_sheet.NAME), content, tally)
+    book.remove(book.worksheets[0])
+    writers = _writers(content, opened_from)
+    sheets = {name: book.create_sheet(content.title_of(name)) for name in content.sheets if name in writers}
+    # Run tells what writing the others did to their texts.
+    for name in sorted(sheets, key=lambda name: name == "run"):
+        writers[name](sheets[name], content, tally)
+    return len({row.id for model in content.models for row in model.rows})
+
+
+def _writers(
+    content: ReportContent, opened_from: Path
+) -> dict[SheetName, Callable[[Worksheet, ReportContent, Tally], None]]:
+    """What writes each sheet, of those that have something to say."""
+    writers: dict[SheetName, _Writer] = {
+        "summary": summary_sheet.write_summary,
+        "results": partial(results_sheet.write_results, opened_from=opened_from),
+        "per_exercise": exercises_sheet.write_exercises,
+        "errors": errors_sheet.write_errors,
+        "run": run_sheet.write_run,
+    }
+    if content.comparison is not None:
+        writers["comparison"] = comparison_sheet.write_comparison
+    if confusion_sheet.has_classes(content):
+        writers["confusion"] = confusion_sheet.write_confusion
+    if samples_sheet.has_samples(content):
+        writers["samples"] = partial(samples_sheet.write_samples, opened_from=opened_from)
+    if has_timelines(content):
+        writers["timeline"] = timeline_sheet.write_timeline
     if content.quality is not None:
-        quality_sheet.write_quality(book.create_sheet(quality_sheet.NAME), content, content.quality, tally)
-    errors_sheet.write_errors(book.create_sheet(errors_sheet.NAME), content, tally)
-    run_sheet.write_run(book.create_sheet(run_sheet.NAME), content, tally)
-    return rows
+        writers["quality"] = quality_sheet.write_quality
+    return writers
 
 
 def _to_bytes(book: Workbook) -> bytes:
@@ -92,22 +134,3 @@ def _to_bytes(book: Workbook) -> bytes:
             member.external_attr = _READABLE_FILE
             target.writestr(member, source.read(name))
     return packed.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put the file in place whole: a reader sees the old one or the new one, also after a loss of power."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with unfinished.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise UserError(
-            f"{path}: the workbook cannot be written ({error.strerror}): close it where it is open, or choose another folder"
-        ) from error

@@ -86,7 +86,7 @@ def _build(name: str, settings: Mapping[str, object]) -> Architecture:
     from diffusers import CosmosTransformer3DModel
 
     with torch.device("meta"):
-        model = CosmosTransformer3DModel.from_config(dict(settings))  # type: ignore[no-untyped-call]
+        model = CosmosTransformer3DModel.from_config(dict(settings))
     linear = {
         path: (module.out_features, module.in_features)
         for path, module in model.named_modules()

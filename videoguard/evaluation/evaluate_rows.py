@@ -7,6 +7,7 @@ from pathlib import Path
 
 from videoguard.dataset.answer_schema import AnswerSchema
 from videoguard.errors import UserError
+from videoguard.evaluation.calibration import calibrate
 from videoguard.evaluation.classification import classify
 from videoguard.evaluation.metrics.catalogue import Ingredients, KnownMetric, known_metrics
 from videoguard.evaluation.metrics.row_metric import RowMetric, RowResults
@@ -94,6 +95,7 @@ def assemble_evaluation(
         by_label=_by_label(rows, scored, list(metrics), seed),
         metrics={name: metric.facts for name, metric in metrics.items()},
         classifications={name: _classification(result) for name, result in results.items() if "classes" in result},
+        calibration=calibrate(rows),
         partial=partial,
     )
 

@@ -140,7 +140,7 @@ class Source:
         options = {"rtsp_transport": "tcp"} if self.target.lower().startswith("rtsp") else {}
         try:
             container = av.open(self.target, timeout=(self.wait, self.wait), options=options)
-        except (OSError, ValueError) as fault:
+        except (av.FFmpegError, OSError, ValueError) as fault:
             raise UserError(f"{self.target} cannot be opened: {fault}") from None
         with container:
             if not container.streams.video:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from videoguard.config import ModelSection, RunConfig
+from videoguard.config import AnswerSection, ModelSection, RunConfig
 from videoguard.dataset.messages import PromptTemplates
 from videoguard.dataset.requirements import require_fields
 from videoguard.errors import UserError, refuse_all
@@ -34,6 +34,8 @@ def check_inputs(config: RunConfig) -> None:
 
             clean_for(samples, rule.answer)
         _require_media(config, samples)
+    if config.dataset.answer is not None:
+        _require_grammar(config, config.dataset.answer)
     check_launch(config.training)
     if config.evaluation.custom is not None:
         load_custom_metrics(config.evaluation.custom)
@@ -53,6 +55,15 @@ def _family(model: ModelSection) -> Family:
         return check_base(model.base, model.revision)
     assert model.tiny is not None
     return family_of(model.tiny.family)
+
+
+def _require_grammar(config: RunConfig, answer: AnswerSection) -> None:
+    """Refuse a schema that decoding is to be held to and cannot be."""
+    if config.inference.constrained:
+        from videoguard.dataset.answer_schema import load_answer_schema
+        from videoguard.inference.structured.schemas import require_grammar
+
+        require_grammar(load_answer_schema(answer.json_schema).content)
 
 
 def _require_streaming(config: RunConfig, family: Family) -> None:

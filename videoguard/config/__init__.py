@@ -82,3 +82,11 @@ class RunConfig(Section):
                 f"report.bands.{unknown[0]}: no metric has this name; the metrics are {', '.join(sorted(known))}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _know_what_to_hold_answers_to(self) -> "RunConfig":
+        if self.inference.constrained and self.dataset.answer is None:
+            raise ValueError(
+                "inference.constrained holds answers to dataset.answer, which is absent: say there what they are"
+            )
+        return self

@@ -15,6 +15,8 @@ MetricName = Literal[
     "action_top1",
     "action_description",
     "json_validity",
+    "json_repaired",
+    "json_schema",
     "timeline_valid",
     "timeline_coverage",
     "timeline_sentiment",

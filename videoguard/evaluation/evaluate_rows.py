@@ -40,7 +40,7 @@ def evaluate_rows(
         sentence_model: folder or hub name of the sentence encoder.
         state: state folder, where WordNet is.
         seed: of the bootstrap intervals.
-        answer_schema: what `json_validity` asks of an answer beside being JSON.
+        answer_schema: what `json_schema` asks of an answer.
         labels: the known labels; where there are none, those of the rows.
         custom: the user's own metrics, which are computed after those that are named.
         partial: why the figures are not for comparison, where the rows are not all.
@@ -108,20 +108,20 @@ def _results(
     metric: KnownMetric, given: Ingredients, rows: Sequence[AnswerRow], failures: Sequence[str | None]
 ) -> RowResults:
     try:
-        return _score(metric.build(given), metric.against, rows, failures)
+        return _score(metric.build(given), metric, rows, failures)
     except MissingResourceError as missing:
         return RowResults(scores=[None] * len(rows), reasons=[failure or str(missing) for failure in failures])
 
 
-def _score(metric: RowMetric, against: str, rows: Sequence[AnswerRow], failures: Sequence[str | None]) -> RowResults:
+def _score(metric: RowMetric, known: KnownMetric, rows: Sequence[AnswerRow], failures: Sequence[str | None]) -> RowResults:
     """Results over all rows: failed ones are kept from the metric, and a figure that is no number becomes a reason."""
     results = RowResults(scores=[None] * len(rows), reasons=list(failures))
     answered = [position for position, failure in enumerate(failures) if failure is None]
     if not answered:
         return results
     found = metric.compute(
-        predictions=[_writable(rows[position].answer or "") for position in answered],
-        references=[_writable(_wanted(rows[position], against)) for position in answered],
+        predictions=[_writable(_given(rows[position], known.of)) for position in answered],
+        references=[_writable(_wanted(rows[position], known.against)) for position in answered],
     )
     for position, score, reason in zip(answered, found["scores"], found["reasons"], strict=True):
         if score is not None and not math.isfinite(score):
@@ -136,6 +136,11 @@ def _score(metric: RowMetric, against: str, rows: Sequence[AnswerRow], failures:
         results["notes"] = [notes.get(position) for position in range(len(rows))]
     results["corpus"] = found.get("corpus")
     return results
+
+
+def _given(row: AnswerRow, of: str) -> str:
+    answer = row.generated if of == "generated" and row.generated is not None else row.answer
+    return answer or ""
 
 
 def _wanted(row: AnswerRow, against: str) -> str:

@@ -21,7 +21,7 @@ class EvaluationRequest(BaseModel):
     seed: int
     """Of the bootstrap."""
     answer_schema: dict[str, JsonValue] | None = None
-    """JSON Schema that `json_validity` measures by; None asks for JSON alone."""
+    """JSON Schema that `json_schema` measures by; None where answers are no JSON."""
     labels: tuple[str, ...] = ()
     """The known labels; none stands for those of the rows."""
     custom: Path | None = None

@@ -15,6 +15,7 @@ from videoguard.inference.generation import Answer, GenerationSettings, Unanswer
 from videoguard.inference.prompts import Prepared, Prompts, Question, prepare_ahead
 from videoguard.inference.row_store import StoredAnswer
 from videoguard.inference.rows import AnswerRow
+from videoguard.inference.structured.answers import CountedAnswer, JsonAnswers
 from videoguard.models.preprocessing import RECORD, Example
 
 # A group of finished rows is handed on when it is this share of a batch, or this old.
@@ -34,6 +35,8 @@ class Answerer:
     settings: GenerationSettings
     workers: int = 0
     """Processes that prepare prompts ahead of the model."""
+    json: JsonAnswers | None = None
+    """What is done about answers that are JSON; None where they are text."""
 
     def answer(self, questions: Sequence[Question]) -> Iterator[dict[int, AnswerRow]]:
         """The rows of questions by their numbers, a few at a time as they are finished. Each question gets a row."""
@@ -46,10 +49,10 @@ class Answerer:
             group[number] = outcome
             now = time.monotonic()
             if len(group) >= size or now - started >= _GROUP_SECONDS:
-                yield _rows(questions, group, now - started)
+                yield self._rows(questions, group, now - started)
                 group, started = {}, time.monotonic()
         if group:
-            yield _rows(questions, group, time.monotonic() - started)
+            yield self._rows(questions, group, time.monotonic() - started)
 
     def _outcomes(self, prepared: Iterator[tuple[int, Prepared]]) -> Iterator[tuple[int, Answer | str]]:
         refused: list[tuple[int, str]] = []
@@ -64,6 +67,28 @@ class Answerer:
         for number, outcome in self.engine.answer_all(prompts(), self.settings):
             yield number, outcome.reason if isinstance(outcome, Unanswered) else outcome
         yield from refused
+
+    def _rows(
+        self, questions: Sequence[Question], group: Mapping[int, Answer | str], seconds: float
+    ) -> dict[int, AnswerRow]:
+        answered = sum(not isinstance(outcome, str) for outcome in group.values())
+        return {
+            number: failed_row(questions[number], outcome)
+            if isinstance(outcome, str)
+            else AnswerRow(**questions[number].sample, **self._told(outcome), latency_s=seconds / answered)
+            for number, outcome in group.items()
+        }
+
+    def _told(self, answer: Answer) -> dict[str, Any]:
+        counted = CountedAnswer(answer.text) if self.json is None else self.json.count(answer)
+        mean = answer.mean_token_logprob
+        return {
+            "status": "ok",
+            "answer": counted.answer,
+            "generated": counted.generated,
+            "mean_token_logprob": None if mean is None else round(mean, _DECIMALS),
+            "new_tokens": answer.new_tokens,
+        }
 
 
 def row_key(question: Question, media_digest: str | None, decided_by: Mapping[str, object]) -> str:
@@ -82,7 +107,12 @@ def row_key(question: Question, media_digest: str | None, decided_by: Mapping[st
 
 
 def decided_by(
-    base_digest: str, adapter: Path | None, loaded: Mapping[str, object], rule: FrameRule, longest: int
+    base_digest: str,
+    adapter: Path | None,
+    loaded: Mapping[str, object],
+    rule: FrameRule,
+    longest: int,
+    json: JsonAnswers | None = None,
 ) -> dict[str, object]:
     """What decides every answer of one model alike.
 
@@ -92,6 +122,7 @@ def decided_by(
         loaded: how the weights are loaded.
         rule: how videos are sampled.
         longest: longest answer, tokens.
+        json: what is done about answers that are JSON.
     """
     sampling = {name: value for name, value in asdict(rule).items() if name != "limits"}
     return {
@@ -101,6 +132,7 @@ def decided_by(
         "loaded": dict(loaded),
         "frames": sampling,
         "max_new_tokens": longest,
+        "json": None if json is None else json.decisions,
     }
 
 
@@ -118,23 +150,3 @@ def _digest_adapter(folder: Path) -> str:
     """Of the weights, their settings and the preprocessing record, wherever the adapter was copied to."""
     named = [*sorted(folder.glob("*.safetensors")), folder / "adapter_config.json", folder / RECORD]
     return digest_json({file.name: digest_file(file) for file in named if file.is_file()})
-
-
-def _rows(questions: Sequence[Question], group: Mapping[int, Answer | str], seconds: float) -> dict[int, AnswerRow]:
-    answered = sum(not isinstance(outcome, str) for outcome in group.values())
-    return {
-        number: failed_row(questions[number], outcome)
-        if isinstance(outcome, str)
-        else AnswerRow(**questions[number].sample, **_told(outcome), latency_s=seconds / answered)
-        for number, outcome in group.items()
-    }
-
-
-def _told(answer: Answer) -> dict[str, Any]:
-    mean = answer.mean_token_logprob
-    return {
-        "status": "ok",
-        "answer": answer.text,
-        "mean_token_logprob": None if mean is None else round(mean, _DECIMALS),
-        "new_tokens": answer.new_tokens,
-    }

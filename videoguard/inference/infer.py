@@ -7,11 +7,11 @@ from videoguard.dataset.building import messages_of, read_split
 from videoguard.frames.store import FrameStore
 from videoguard.inference.answering import Answerer, decided_by, row_key, row_of
 from videoguard.inference.engine import Engine
-from videoguard.inference.generation import GenerationSettings
 from videoguard.inference.prompts import Question
 from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow, write_rows
+from videoguard.inference.structured.answers import generation_settings, json_answers
 from videoguard.models.base import BaseModelFolder, find_base
 from videoguard.models.loading import load_adapted, load_model, load_processor, usable_device
 from videoguard.models.preprocessing import Preprocessor, digest_processor, frame_rule_of, make_record, read_record
@@ -60,6 +60,7 @@ def infer(request: InferenceRequest, emit: Emit) -> InferenceReply:
     return InferenceReply(
         rows=len(in_order),
         failed=sum(row.status == "failed" for row in in_order),
+        repaired=sum(row.generated is not None for row in in_order),
         computed=len(missing),
         seconds=sum(row.latency_s or 0.0 for row in in_order),
         new_tokens=sum(row.new_tokens or 0 for row in in_order),
@@ -86,6 +87,7 @@ def _keys(
         {"dtype": request.dtype, "quantization": request.quantization, "attention": request.attention},
         frame_rule_of(request.frames),
         request.inference.max_new_tokens,
+        json_answers(request.answer_schema, request.inference),
     )
     digests = {} if frames is None else frames.digests
     return [row_key(question, digests.get(question.video or ""), decided) for question in questions]
@@ -116,4 +118,6 @@ def _load(
     model = load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
     inference = request.inference
     engine = Engine(model, Preprocessor(processor, base.family), inference.batch_size, note)
-    return Answerer(engine, frames, GenerationSettings(inference.max_new_tokens), inference.workers)
+    json = json_answers(request.answer_schema, inference)
+    settings = generation_settings(inference.max_new_tokens, json, engine)
+    return Answerer(engine, frames, settings, inference.workers, json)

@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from videoguard.config.section import Section
 
-SheetName = Literal["summary", "results", "comparison", "per_exercise", "confusion", "samples", "quality", "errors", "run"]
+SheetName = Literal[
+    "summary", "results", "comparison", "per_exercise", "confusion", "samples", "timeline", "quality", "errors", "run"
+]
 
 SHEET_TITLES: dict[SheetName, str] = {
     "summary": "Summary",
@@ -17,6 +19,7 @@ SHEET_TITLES: dict[SheetName, str] = {
     "per_exercise": "Per exercise",
     "confusion": "Confusion",
     "samples": "Samples",
+    "timeline": "Timeline",
     "quality": "Quality",
     "errors": "Errors",
     "run": "Run",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 from videoguard.config import Band, SheetName
@@ -16,6 +16,7 @@ from videoguard.report.figures import NO_FIGURES, SampleLine, score_of, scored_m
 from videoguard.report.links import video_link, web_link
 from videoguard.report.samples import shown_samples
 from videoguard.report.thumbnails import Strip, film_strip
+from videoguard.report.timeline import MOST_ENTRIES, entry_pairs, has_timelines
 from videoguard.report.wording import (
     band_words,
     colour_of,
@@ -89,6 +90,7 @@ def sections_of(content: ReportContent, opened_from: Path) -> Iterator[Section]:
         "per_exercise": _per_exercise,
         "confusion": _confusion,
         "samples": _samples,
+        "timeline": _timeline,
         "quality": _quality,
         "errors": _errors,
         "run": _run,
@@ -328,6 +330,20 @@ def _samples(content: ReportContent, title: str, opened_from: Path) -> Section |
         (words, [card(line) for line in lines]) for words, lines in (("Worst", shown.worst), ("Best", shown.best)) if lines
     ]
     return Section("samples", title, cards=[(f"{words} {shown.metric.title}", cards) for words, cards in parts])
+
+
+def _timeline(content: ReportContent, title: str, opened_from: Path) -> Section | None:
+    if not has_timelines(content):
+        return None
+    headings = ["Sample", "Time", "Wanted event", "Wanted sentiment", "Answered event", "Answered sentiment"]
+    rows = []
+    for pair in islice(entry_pairs(content), MOST_ENTRIES):
+        known = pair.wanted or pair.answered
+        sides = [[None, None] if entry is None else [entry.event, entry.sentiment] for entry in (pair.wanted, pair.answered)]
+        same = {None: Cell("–"), True: Cell("yes", look="green"), False: Cell("no", look="red")}[pair.is_same_sentiment]
+        time = None if known is None else known.time
+        rows.append([*map(_text, (pair.sample, time, *sides[0], *sides[1])), same])
+    return Section("timeline", title, tables=[Table([*headings, "Same sentiment?"], rows, is_long=True)])
 
 
 def _quality(content: ReportContent, title: str, opened_from: Path) -> Section | None:

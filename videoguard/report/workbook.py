@@ -24,11 +24,13 @@ from videoguard.report import (
     run_sheet,
     samples_sheet,
     summary_sheet,
+    timeline_sheet,
 )
 from videoguard.report.cells import Tally, clean_text
 from videoguard.report.content import ReportContent
 from videoguard.report.files import replace_file
 from videoguard.report.styles import add_styles
+from videoguard.report.timeline import has_timelines
 
 MOST_SAMPLES = 1_000_000
 """Most samples of a workbook; a sheet ends at row 1,048,576."""
@@ -113,6 +115,8 @@ def _writers(
         writers["confusion"] = confusion_sheet.write_confusion
     if samples_sheet.has_samples(content):
         writers["samples"] = partial(samples_sheet.write_samples, opened_from=opened_from)
+    if has_timelines(content):
+        writers["timeline"] = timeline_sheet.write_timeline
     if content.quality is not None:
         writers["quality"] = quality_sheet.write_quality
     return writers

@@ -22,7 +22,9 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.rows, self.images, self.links, self.scripts, self.notices = [], {}, [], [], [], []
+        self.open: list[str] = []
+        self.rows: dict[str, list[list[str]]] = {}
+        self.images, self.links, self.scripts, self.notices = [], [], [], []
         self.section = ""
         self.feed(text)
         self.close()

@@ -430,9 +430,9 @@ def test_the_file_is_replaced_whole_and_nothing_is_left_beside_it(make, tmp_path
 
 def test_a_place_that_cannot_be_written_is_named(make, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(UserError, match=r"file/report.xlsx: the workbook cannot be written"):
+    with pytest.raises(UserError, match=r"file/report.xlsx: the report cannot be written"):
         write_workbook(make.content(), tmp_path / "file" / "report.xlsx")
     (tmp_path / "folder.xlsx").mkdir()
-    with pytest.raises(UserError, match=r"folder.xlsx: the workbook cannot be written"):
+    with pytest.raises(UserError, match=r"folder.xlsx: the report cannot be written"):
         write_workbook(make.content(), tmp_path / "folder.xlsx")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder.xlsx"]

@@ -1,6 +1,6 @@
 """Answers for video files: what a notebook, the registered model and the server call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from videoguard.frames.decoding import DecodeError
 from videoguard.frames.store import decode_frames
 from videoguard.frames.workers import read_video
 from videoguard.inference.engine import Engine
-from videoguard.inference.generation import GenerationSettings
+from videoguard.inference.generation import Answer, GenerationSettings, Outcome
 from videoguard.manifests.sample import Scalar
 from videoguard.models.base import find_base
 from videoguard.models.loading import load_adapted, load_processor
 from videoguard.models.media import TimedFrames
-from videoguard.models.preprocessing import PreprocessingRecord, Preprocessor, digest_processor, read_record
+from videoguard.models.preprocessing import Example, PreprocessingRecord, Preprocessor, digest_processor, read_record
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,17 @@ class Predictor:
                 not given.
         """
         prompt = self._ask(question, fields or {})
-        return [self._predict_one(video, prompt, max_new_tokens) for video in videos]
+        reasons: dict[int, str] = {}
+
+        def prompts() -> Iterator[tuple[int, Example]]:
+            for number, video in enumerate(videos):
+                try:
+                    yield number, self._prompt(video, prompt)
+                except (DecodeError, UserError) as reason:
+                    reasons[number] = str(reason)
+
+        answers = dict(self._engine.answer_all(prompts(), GenerationSettings(max_new_tokens)))
+        return [_told(video, answers.get(number), reasons.get(number)) for number, video in enumerate(videos)]
 
     def _ask(self, question: str | None, fields: Mapping[str, Scalar]) -> Prompt:
         trained = PromptTemplates(self._record.system_prompt, self._record.question)
@@ -70,27 +80,23 @@ class Predictor:
             raise UserError(f"no value is given for {', '.join(lacking)}: the prompts of the training name it, so give one")
         return templates.fill(values)
 
-    def _predict_one(self, video: Path | None, prompt: Prompt, max_new_tokens: int) -> VideoAnswer:
+    def _prompt(self, video: Path | None, prompt: Prompt) -> Example:
         record = self._record
         if (video is None) != record.text_only:
-            needed = "reads text alone: give no video" if record.text_only else "looks at videos: give one"
-            return VideoAnswer(None if video is None else str(video), None, f"the model {needed}")
-        if video is None:
-            messages = conversation(prompt.question, None, prompt.system, shows=False)
-            return VideoAnswer(
-                None, self._engine.answer([self._preprocessor.prompt(messages)], GenerationSettings(max_new_tokens))[0].text
+            raise UserError(
+                f"the model {'reads text alone: give no video' if record.text_only else 'looks at videos: give one'}"
             )
-        try:
-            stored = read_video(video, record.frame_rule())
-        except DecodeError as reason:
-            return VideoAnswer(str(video), None, str(reason))
+        if video is None:
+            return self._preprocessor.prompt(conversation(prompt.question, None, prompt.system, shows=False))
+        stored = read_video(video, record.frame_rule())
         # Through the store's codec, as the frames of the training went.
         shown = TimedFrames(decode_frames(stored.frames), np.asarray(stored.timestamps_s, dtype=np.float64))
-        example = self._preprocessor.prompt(conversation(prompt.question, None, prompt.system), shown)
-        return VideoAnswer(str(video), self._engine.answer([example], GenerationSettings(max_new_tokens))[0].text)
+        return self._preprocessor.prompt(conversation(prompt.question, None, prompt.system), shown)
 
 
-def load_predictor(adapter: Path, base: str, dtype: str = "float32") -> Predictor:
+def load_predictor(
+    adapter: Path, base: str, dtype: str = "float32", *, quantization: str = "none", attention: str = "auto"
+) -> Predictor:
     """The adapter of a folder on its base model.
 
     Raises:
@@ -102,4 +108,12 @@ def load_predictor(adapter: Path, base: str, dtype: str = "float32") -> Predicto
     now = record.model_copy(update={"base_digest": found.digest, "processor_digest": digest_processor(processor)})
     record.require_same(now, adapter)
     preprocessor = Preprocessor(processor, found.family)
-    return Predictor(Engine(load_adapted(found, dtype, adapter), preprocessor), preprocessor, record)
+    model = load_adapted(found, dtype, adapter, quantization=quantization, attention=attention)
+    return Predictor(Engine(model, preprocessor), preprocessor, record)
+
+
+def _told(video: Path | None, outcome: Outcome | None, reason: str | None) -> VideoAnswer:
+    name = None if video is None else str(video)
+    if isinstance(outcome, Answer):
+        return VideoAnswer(name, outcome.text)
+    return VideoAnswer(name, None, outcome.reason if outcome is not None else reason)

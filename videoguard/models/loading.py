@@ -41,25 +41,35 @@ def load_processor(base: BaseModelFolder) -> Processor:
     return processor
 
 
-def load_model(base: BaseModelFolder, dtype: str, *, quantization: str = "none", attention: str = "auto") -> PreTrainedModel:
-    """The base model in evaluation mode, on the GPU of this process where there is one.
+def load_model(
+    base: BaseModelFolder,
+    dtype: str,
+    *,
+    quantization: str = "none",
+    attention: str = "auto",
+    device: str = "auto",
+) -> PreTrainedModel:
+    """The base model in evaluation mode.
 
     Args:
         base: which model.
         dtype: number format that is computed in; that of the weights too, where they are not quantized.
         quantization: `none`, `4bit` or `8bit`, of the language model alone.
         attention: `auto`, or one that transformers knows.
+        device: `auto` is the GPU of this process where there is one; else as of `usable_device`.
 
     Raises:
-        UserError: the quantization needs bitsandbytes, which is not installed, on a machine with a GPU.
+        UserError: the quantization needs bitsandbytes, which is not installed, on a machine with a GPU; or this machine
+            has no such device.
     """
     transformers_logging.disable_progress_bar()
+    place = device if ":" in device else usable_device(device)
     quantized = usable_quantization(quantization)[0]
     model: PreTrainedModel = auto_class(base.family).from_pretrained(
         base.folder,
         dtype=getattr(torch, dtype),
         # DeepSpeed's third stage puts each weight where it belongs by itself.
-        device_map=None if is_deepspeed_zero3_enabled() else {"": _device()},
+        device_map=None if is_deepspeed_zero3_enabled() else {"": place},
         attn_implementation=usable_attention(attention, dtype)[0],
         quantization_config=None if quantized == "none" else quantization_config(base, dtype, quantized),
     )
@@ -73,10 +83,16 @@ def auto_class(family: Family) -> type[AutoModelForCausalLM | AutoModelForImageT
 
 
 def load_adapted(
-    base: BaseModelFolder, dtype: str, adapter: Path, *, quantization: str = "none", attention: str = "auto"
+    base: BaseModelFolder,
+    dtype: str,
+    adapter: Path,
+    *,
+    quantization: str = "none",
+    attention: str = "auto",
+    device: str = "auto",
 ) -> PeftModel:
     """The base model with the adapter of a folder, in evaluation mode."""
-    model = load_model(base, dtype, quantization=quantization, attention=attention)
+    model = load_model(base, dtype, quantization=quantization, attention=attention, device=device)
     return PeftModel.from_pretrained(model, str(adapter)).eval()
 
 
@@ -139,6 +155,23 @@ def _lacking_for_flash_attention(dtype: str) -> str | None:
     return None if is_flash_attn_2_available() else "flash-attn is not installed"
 
 
-def _device() -> str:
+def usable_device(wanted: str = "auto", shard: int | None = None) -> str:
+    """The device of a process, as PyTorch names it.
+
+    Args:
+        wanted: `auto`, `cuda`, `mps` or `cpu`; `auto` takes a GPU of NVIDIA or AMD, else one of Apple, else the CPU.
+        shard: number of the process where several share out rows: each takes the next GPU.
+
+    Raises:
+        UserError: this machine has no such device.
+    """
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    found = wanted if wanted != "auto" else next(name for name, there in has.items() if there)
+    if not has.get(found, False):
+        there = ", ".join(name for name, is_there in has.items() if is_there)
+        raise UserError(f"device is {wanted}: this machine has {there}; take one of these, or auto")
+    if found != "cuda":
+        return found
     # Each process of a group has a GPU of its own.
-    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+    number = int(os.environ.get("LOCAL_RANK", "0")) if shard is None else shard
+    return f"cuda:{number % torch.cuda.device_count()}"

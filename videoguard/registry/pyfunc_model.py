@@ -15,7 +15,9 @@ class VideoGuardModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load base and adapter; the base is the model configuration's `base`, which the loading call may override."""
-        self._predictor = load_predictor(Path(context.artifacts["adapter"]), str(context.model_config["base"]))
+        config = context.model_config
+        loaded = {name: str(config[name]) for name in ("dtype", "quantization", "attention") if name in config}
+        self._predictor = load_predictor(Path(context.artifacts["adapter"]), str(config["base"]), **loaded)
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -21,6 +21,7 @@ from videoguard.registry.tracking import Tracking, connect
 
 _LOADER = Path(__file__).with_name("pyfunc_model.py")
 _REQUIREMENTS = ("video-guard", "torch", "torchvision", "transformers", "peft", "av")
+HOW_LOADED = ("dtype", "quantization", "attention")
 _EXAMPLE_FPS, _EXAMPLE_SECONDS, _EXAMPLE_SIZE = 12, 2.0, 96
 
 
@@ -46,13 +47,18 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
             name="adapter",
             python_model=str(_LOADER),
             artifacts={"adapter": str(request.training / "adapter"), **files},
-            model_config={"base": request.base},
+            model_config={"base": request.base, **_how_loaded(request)},
             signature=_signature([*shown], named),
             input_example=pd.DataFrame({**shown, "question": [QUESTION], **{name: [name] for name in named}}),
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in _REQUIREMENTS],
         )
     version = mlflow.register_model(logged.model_uri, request.registered_model, tags=request.version_tags)
     return RegistrationReply(run_id=run_id, version=str(version.version))
+
+
+def _how_loaded(request: RegistrationRequest) -> dict[str, str]:
+    """How the recipe loaded the weights of the base."""
+    return {name: str(value) for name in HOW_LOADED if (value := request.settings.get(f"model.{name}")) is not None}
 
 
 def complete_run(tracking: Tracking, request: RegistrationRequest) -> str:

@@ -62,12 +62,17 @@ def clean_text(raw: str) -> CleanText:
 
     Line ends become line feeds, as any XML reader makes them; a text over the longest length is cut and says so at its end.
     """
-    legal, removed = _ILLEGAL.subn("", _LINE_END.sub("\n", raw))
+    legal, removed = legal_text(raw)
     text = _LOOKS_ESCAPED.sub("_x005F_", legal)
     is_cut = _units(text) > LONGEST_TEXT
     if is_cut:
         text = _cut(text, f" … [cut: {len(raw):,} characters]")
     return CleanText(text, raw.startswith(_FORMULA_STARTS) or text.startswith(_FORMULA_STARTS), removed, is_cut)
+
+
+def legal_text(raw: str) -> tuple[str, int]:
+    """The text without what XML and HTML cannot carry, its line ends as line feeds; and how many characters went."""
+    return _ILLEGAL.subn("", _LINE_END.sub("\n", raw))
 
 
 class Pen:

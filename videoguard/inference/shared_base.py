@@ -1,0 +1,62 @@
+"""One base model that answers with one adapter after the other, without being loaded again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from peft import PeftModel
+from transformers import PreTrainedModel
+
+from videoguard.models.base import BaseModelFolder
+from videoguard.models.loading import load_model, load_processor
+from videoguard.models.preprocessing import Preprocessor, digest_processor, read_record
+
+
+class SharedBase:
+    """A loaded base model, to which adapters are added as they are asked for."""
+
+    def __init__(
+        self, base: BaseModelFolder, dtype: str, *, quantization: str = "none", attention: str = "auto", device: str = "auto"
+    ) -> None:
+        self.base = base
+        processor = load_processor(base)
+        self.preprocessor = Preprocessor(processor, base.family)
+        self.processor_digest = digest_processor(processor)
+        self._model: PreTrainedModel | PeftModel = load_model(
+            base, dtype, quantization=quantization, attention=attention, device=device
+        )
+        self._names: dict[Path, str] = {}
+
+    def require_fit(self, adapter: Path) -> None:
+        """Raise `UserError`, with both values, where an adapter was trained on another base or with another processor."""
+        record = read_record(adapter)
+        now = record.model_copy(update={"base_digest": self.base.digest, "processor_digest": self.processor_digest})
+        record.require_same(now, adapter)
+
+    @contextmanager
+    def using(self, adapter: Path | None) -> Iterator[PreTrainedModel | PeftModel]:
+        """The model with an adapter, or as it is without one, within the block.
+
+        Raises:
+            UserError: the adapter does not fit the base.
+        """
+        if adapter is not None:
+            self._switch_to(adapter)
+        elif isinstance(self._model, PeftModel):
+            with self._model.disable_adapter():
+                yield self._model
+            return
+        yield self._model
+
+    def _switch_to(self, adapter: Path) -> None:
+        if adapter not in self._names:
+            self.require_fit(adapter)
+            name = f"adapter-{len(self._names)}"
+            if isinstance(self._model, PeftModel):
+                self._model.load_adapter(str(adapter), adapter_name=name)
+            else:
+                self._model = PeftModel.from_pretrained(self._model, str(adapter), adapter_name=name)
+            self._names[adapter] = name
+        assert isinstance(self._model, PeftModel)
+        self._model.set_adapter(self._names[adapter])
+        self._model.eval()

@@ -64,13 +64,14 @@ def write_scored(
     problems: Sequence[str] = (),
     media_root: Path | None = None,
 ) -> Path:
-    """Write the workbook, and return where it is.
+    """Write the workbook and, where it is wanted, the page beside it; return where the workbook is.
 
     Raises:
         UserError: it cannot be written there.
     """
     from videoguard.report.content import settings_text
     from videoguard.report.scored import scored_content
+    from videoguard.report.web_page import write_page
     from videoguard.report.workbook import write_workbook
 
     created = datetime.now(UTC)
@@ -88,7 +89,12 @@ def write_scored(
         partial=models[-1].evaluation.partial,
         media_root=media_root,
     )
+    report = config.report
+    layout = {"samples": report.samples, "sheets": report.sheets, "sheet_titles": report.sheet_titles}
+    content = content.model_copy(update=layout)
     write_workbook(content, path)
+    if report.html:
+        write_page(content, path.with_suffix(".html"))
     return path
 
 

@@ -79,8 +79,7 @@ def write_scored(
     content = scored_content(
         models,
         comparison,
-        title=config.report.title,
-        bands=config.report.bands,
+        report=config.report,
         created=created,
         settings=settings_text(flatten(config.model_dump(mode="json"))),
         sources=sources,

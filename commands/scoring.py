@@ -88,11 +88,8 @@ def write_scored(
         partial=models[-1].evaluation.partial,
         media_root=media_root,
     )
-    report = config.report
-    layout = {"samples": report.samples, "sheets": report.sheets, "sheet_titles": report.sheet_titles}
-    content = content.model_copy(update=layout)
     write_workbook(content, path)
-    if report.html:
+    if config.report.html:
         write_page(content, path.with_suffix(".html"))
     return path
 

@@ -70,6 +70,8 @@ def print_summary(console: Console, summary: RunSummary) -> None:
     if summary.failed_rows:
         console.print(f"{summary.failed_rows} answers failed: see the sheet Errors of the workbook")
     console.print(f"\nWorkbook   {summary.workbook}", highlight=False, soft_wrap=True)
+    if summary.page is not None:
+        console.print(f"Page       {summary.page}", highlight=False, soft_wrap=True)
     console.print(f"Model      {summary.registered_model}, version {summary.version}", highlight=False)
     console.print(f"MLflow     {_open_mlflow(summary.tracking_uri)}", highlight=False, soft_wrap=True)
     console.print(f"Prefect    {_open_prefect()}", highlight=False, soft_wrap=True)

@@ -27,7 +27,9 @@ def _provenance(
     judged = {} if quality is None else {"quality": quality.digest}
     return Provenance(
         step="dataset",
-        code=digest_source(["dataset", "manifests/labels.py", "manifests/sample.py"]),
+        code=digest_source(
+            ["dataset", "manifests/labels.py", "manifests/sample.py", "manifests/formats/guard_categories.py"]
+        ),
         settings={**rule.model_dump(mode="json", exclude={"answer"}), **_answer_rule(rule), "seed": seed},
         inputs={"manifest": manifest.digest, "frames": frames_digest(frames), **judged},
         parents=(manifest, *frame_artifacts(frames), *([] if quality is None else [quality])),
@@ -64,6 +66,7 @@ def build_dataset_task(
         rows = build_dataset(
             cleaned.samples,
             _kept_digests(place, quality, frames),
+            times_of=None if frames is None else frames.open(place).timestamps,
             **rule.model_dump(exclude={"answer"}),
             seed=seed,
             folder=draft.folder,

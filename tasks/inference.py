@@ -6,6 +6,7 @@ from prefect import task
 from pydantic import BaseModel, ConfigDict
 
 from tasks.base_model import HOW_LOADED, BaseReference
+from tasks.dataset import schema_content
 from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
@@ -55,7 +56,7 @@ def _provenance(
         step="inference",
         code=digest_source(INFERENCE_SOURCE),
         settings={
-            "max_new_tokens": config.inference.max_new_tokens,
+            **_how_answered(config),
             "model": config.model.model_dump(include=HOW_LOADED),
             "shard": f"{shard} of {config.inference.shards}",
         },
@@ -67,6 +68,17 @@ def _provenance(
         },
         parents=(base.artifact, dataset, *frame_artifacts(frames), *([adapter] if adapter else [])),
     )
+
+
+def _how_answered(config: RunConfig) -> dict[str, object]:
+    """The settings that decide an answer."""
+    inference, schema = config.inference, schema_content(config.dataset.answer)
+    how: dict[str, object] = {"max_new_tokens": inference.max_new_tokens}
+    if schema is not None:
+        how["answer"] = {"schema": schema, **inference.model_dump(include={"constrained", "repair"})}
+    if inference.label_scores:
+        how["label_scores"] = True
+    return how
 
 
 @task(name="inference", timeout_seconds=48 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
@@ -96,6 +108,7 @@ def answer_shard(
             system_prompt=config.dataset.system_prompt,
             question=config.dataset.question,
             inference=config.inference,
+            answer_schema=schema_content(config.dataset.answer),
             row_store=place.state / ROW_STORE,
             since=place.started if "inference" in place.refresh else None,
             shard=shard,

@@ -12,6 +12,7 @@ from videoguard.artifacts.store import Draft
 from videoguard.config import DataSection
 from videoguard.digests import digest_source
 from videoguard.exercises.generate import generate_exercise_videos
+from videoguard.exercises.incidents import generate_incident_videos
 from videoguard.manifests.listing import Listing, make_listing, read_listing, stamp_files, write_listing
 from videoguard.manifests.reading import ManifestReading, default_media_root, read_manifest
 from videoguard.manifests.sample import files_of, media_sources
@@ -42,6 +43,14 @@ def make_videos(data: DataSection, seed: int, workers: int) -> None:
         generate_exercise_videos(
             data.manifest.parent,
             **data.synthetic.model_dump(),
+            seed=seed,
+            workers=workers,
+            on_progress=lambda done, of: tell(Progress("videos", done, of)),
+        )
+    if data.synthetic_guard is not None:
+        generate_incident_videos(
+            data.manifest.parent,
+            **data.synthetic_guard.model_dump(),
             seed=seed,
             workers=workers,
             on_progress=lambda done, of: tell(Progress("videos", done, of)),

@@ -115,7 +115,7 @@ def publish_results(
     comparison: Artifact,
     report: Artifact,
 ) -> Artifact:
-    """Log the scores of each model, what their comparison says, and the workbook, to the adapter's run."""
+    """Log the scores of each model, what their comparison says, the workbook and the page to the adapter's run."""
 
     def fill(draft: Draft) -> None:
         from videoguard.registry.tracking import connect
@@ -129,7 +129,8 @@ def publish_results(
         compared = place.path(comparison)
         tracking.log_metrics(run_id, flatten_pairs(read_comparison(compared)))
         tracking.log_files(run_id, list(compared.glob("*.json")), "evaluation")
-        tracking.log_files(run_id, list(place.path(report).glob("*.xlsx")), "report")
+        files = [file for kind in ("*.xlsx", "*.html") for file in place.path(report).glob(kind)]
+        tracking.log_files(run_id, files, "report")
         draft.facts = {"run_id": run_id}
 
     return place.make(_publication(place, config, version, scored, comparison, report), fill)

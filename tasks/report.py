@@ -87,7 +87,7 @@ class Steps(BaseModel):
 def _provenance(place: Workplace, config: RunConfig, command: str, steps: Steps) -> Provenance:
     return Provenance(
         step="report",
-        code=digest_source(["report"]),
+        code=digest_source(["report", "report/page.html.jinja", "report/page.js"]),
         settings={"name": config.name, **config.report.model_dump(mode="json")},
         inputs={**steps.digests(), **{name: str(steps.version.facts[name]) for name in ("model", "version", "run_id")}},
         parents=tuple(steps.artifacts()),
@@ -96,12 +96,22 @@ def _provenance(place: Workplace, config: RunConfig, command: str, steps: Steps)
 
 def _workbook_is_there(place: Workplace, config: RunConfig, command: str, steps: Steps) -> bool:
     found = place.find(_provenance(place, config, command, steps))
-    return found is not None and workbook_path(config, found).is_file()
+    return found is not None and all(copy.is_file() for copy in _copies(config, found))
 
 
 def workbook_path(config: RunConfig, report: Artifact) -> Path:
     """Where the workbook lies for the user."""
     return config.report.folder / str(report.facts["file"])
+
+
+def page_path(config: RunConfig, report: Artifact) -> Path | None:
+    """Where the page with the same content lies for the user; None where none was wanted."""
+    return None if "page" not in report.facts else config.report.folder / str(report.facts["page"])
+
+
+def _copies(config: RunConfig, report: Artifact) -> list[Path]:
+    page = page_path(config, report)
+    return [workbook_path(config, report), *([] if page is None else [page])]
 
 
 @task(
@@ -111,21 +121,27 @@ def workbook_path(config: RunConfig, report: Artifact) -> Path:
     **OPTIONS,
 )
 def write_report(place: Workplace, config: RunConfig, command: str, steps: Steps) -> Artifact:
-    """Write the workbook into the store, and a copy into the folder of reports."""
+    """Write the workbook and the page into the store, and copies into the folder of reports."""
 
     def fill(draft: Draft) -> None:
+        from videoguard.report.web_page import write_page
         from videoguard.report.workbook import write_workbook
 
         created = datetime.now(UTC)
         file = f"{config.name}-{created:%Y%m%d-%H%M%S}.xlsx"
         content = _content(place, config, command, steps, created)
-        write_workbook(content, draft.folder / file, opened_from=config.report.folder.absolute())
+        opened_from = config.report.folder.absolute()
+        write_workbook(content, draft.folder / file, opened_from=opened_from)
         draft.facts = {"file": file}
+        if config.report.html:
+            page = Path(file).with_suffix(".html").name
+            write_page(content, draft.folder / page, opened_from=opened_from)
+            draft.facts = {"file": file, "page": page}
 
     report = place.make(_provenance(place, config, command, steps), fill)
-    copy = workbook_path(config, report)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(place.path(report) / copy.name, copy)
+    for copy in _copies(config, report):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(place.path(report) / copy.name, copy)
     return report
 
 
@@ -136,6 +152,7 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
     return RunSummary(
         name=config.name,
         workbook=workbook_path(config, report),
+        page=page_path(config, report),
         tracking_uri=config.registry.uri(place.state),
         run_id=str(steps.version.facts["run_id"]),
         registered_model=str(steps.version.facts["model"]),

@@ -35,7 +35,15 @@ _SOURCE = [
     "models/checkpoints.py",
     "dataset/messages.py",
 ]
-_SCORING_SOURCE = ["inference/engine.py", "evaluation", "manifests/labels.py", "dataset/answer_schema.py"]
+_SCORING_SOURCE = [
+    "inference/engine.py",
+    "inference/decoding.py",
+    "inference/generation.py",
+    "inference/structured",
+    "evaluation",
+    "manifests/labels.py",
+    "dataset/answer_schema.py",
+]
 
 _WITHOUT_EFFECT = {"keep_last", "peak_tflops", "deepspeed"}
 """Settings that do not decide which adapter comes out; of DeepSpeed's file that is its content."""

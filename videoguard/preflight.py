@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from videoguard.config import ModelSection, RunConfig
+from videoguard.config import AnswerSection, ModelSection, RunConfig
 from videoguard.dataset.messages import PromptTemplates
 from videoguard.dataset.requirements import require_fields
 from videoguard.errors import UserError, refuse_all
 from videoguard.evaluation.custom import load_custom_metrics
 from videoguard.manifests.reading import read_manifest
 from videoguard.manifests.sample import Sample
-from videoguard.manifests.trainable import is_text_alone, keep_trainable
+from videoguard.manifests.trainable import is_guarded, is_text_alone, keep_trainable
 from videoguard.models.base import check_base
-from videoguard.models.families import Family, family_of
+from videoguard.models.families import Family, family_of, require_streaming
 from videoguard.training.launching import check_launch
 
 
@@ -22,7 +22,7 @@ def check_inputs(config: RunConfig) -> None:
         UserError: naming the file or model, and the rule.
     """
     samples: Sequence[Sample] | None = None
-    if config.data.synthetic is None:
+    if not config.data.is_made:
         data, rule = config.data, config.dataset
         reading = read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside)
         templates = PromptTemplates(rule.system_prompt, rule.question)
@@ -34,6 +34,8 @@ def check_inputs(config: RunConfig) -> None:
 
             clean_for(samples, rule.answer)
         _require_media(config, samples)
+    if config.dataset.answer is not None:
+        _require_grammar(config, config.dataset.answer)
     check_launch(config.training)
     if config.evaluation.custom is not None:
         load_custom_metrics(config.evaluation.custom)
@@ -43,6 +45,8 @@ def check_inputs(config: RunConfig) -> None:
             f"{config.data.manifest} shows videos or images, and a {family.model_type} model reads text only: "
             "take a vision-language model, or samples without media"
         )
+    if config.data.synthetic_guard is not None or (samples is not None and is_guarded(samples)):
+        _require_streaming(config, family)
 
 
 def _family(model: ModelSection) -> Family:
@@ -51,6 +55,24 @@ def _family(model: ModelSection) -> Family:
         return check_base(model.base, model.revision)
     assert model.tiny is not None
     return family_of(model.tiny.family)
+
+
+def _require_grammar(config: RunConfig, answer: AnswerSection) -> None:
+    """Refuse a schema that decoding is to be held to and cannot be."""
+    if config.inference.constrained:
+        from videoguard.dataset.answer_schema import load_answer_schema
+        from videoguard.inference.structured.schemas import require_grammar
+
+        require_grammar(load_answer_schema(answer.json_schema).content)
+
+
+def _require_streaming(config: RunConfig, family: Family) -> None:
+    """Refuse a model that cannot judge guarded videos frame by frame, and a choice of the checkpoint by what it writes."""
+    require_streaming(family.model_type)
+    if config.training.metric != "loss":
+        raise UserError(
+            f"training.metric is {config.training.metric}: guarded videos are judged frame by frame, so take loss"
+        )
 
 
 def _require_media(config: RunConfig, samples: Sequence[Sample]) -> None:

@@ -64,6 +64,8 @@ class RunSummary(BaseModel):
 
     name: str
     workbook: Path
+    page: Path | None = None
+    """The workbook's content as a page; None where none was wanted."""
     tracking_uri: str
     run_id: str
     """MLflow run of the adapter."""

@@ -19,6 +19,7 @@ def summary(**changes) -> RunSummary:
     fields = {
         "name": "trial",
         "workbook": "reports/trial.xlsx",
+        "page": "reports/trial.html",
         "tracking_uri": "sqlite:////somewhere/.video-guard/mlflow.db",
         "run_id": "abc",
         "registered_model": "video-guard",
@@ -117,6 +118,7 @@ def test_the_parts_of_a_step_add_up_to_one_bar(console):
 def test_the_user_is_told_where_to_look(console):
     text = printed(console, summary())
     assert "reports/trial.xlsx" in text
+    assert "reports/trial.html" in text
     assert "video-guard, version 3" in text
     assert "make mlflow, then http://127.0.0.1:5000" in text
     assert "make prefect, then http://127.0.0.1:4200" in text

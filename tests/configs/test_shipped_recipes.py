@@ -27,7 +27,7 @@ def config(request) -> RunConfig:
 def test_there_are_recipes():
     seeds = ("qved", "kinetics", "video_guard", "fan_timeline", "fan_timeline_mini")
     recipes = {f"{seed}{size}.yaml" for seed in seeds for size in ("", "_tiny")}
-    assert {"quickstart.yaml", "quickstart_json.yaml"} | recipes == set(RECIPES)
+    assert {"quickstart.yaml", "quickstart_json.yaml", "quickstart_guard.yaml"} | recipes == set(RECIPES)
 
 
 @pytest.mark.parametrize("recipe", WORLD)

@@ -60,6 +60,7 @@ def test_a_row_says_what_its_sample_says(tmp_path):
         "label": "push-up",
         "question": "Which exercise?",
         "answer": "push-up - lower the chest",
+        "guard": None,
     }
     roles = [message["role"] for message in messages_of(trained)]
     assert roles == ["user", "assistant"]

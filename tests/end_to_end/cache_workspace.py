@@ -161,7 +161,7 @@ class Workspace:
         )
 
     def finish(self, process: "subprocess.Popen[str]") -> Outcome:
-        out, log = process.communicate(timeout=300)
+        out, log = process.communicate(timeout=1200)
         return Outcome(
             status=process.returncode,
             summary=json.loads(out) if out.strip() else {},

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from videoguard.dataset.answer_schema import AnswerSchema
 from videoguard.errors import UserError
 from videoguard.evaluation.encoding import TextEncoder, load_text_encoder
 from videoguard.evaluation.metrics.bert_similarity import BertSimilarity
 from videoguard.evaluation.metrics.building import build_metric
 from videoguard.evaluation.metrics.exercise_accuracy import ExerciseAccuracy
-from videoguard.evaluation.metrics.json_validity import JsonValidity
+from videoguard.evaluation.metrics.json_validity import JsonSchema, JsonValidity
 from videoguard.evaluation.metrics.meteor import Meteor
 from videoguard.evaluation.metrics.rouge_l import RougeL
 from videoguard.evaluation.metrics.row_metric import RowMetric
@@ -109,6 +110,17 @@ def test_json_validity_scores_only_where_json_was_wanted(tmp_path: Path) -> None
     found = JsonValidity(str(tmp_path)).compute(predictions=answers, references=wanted)
     assert found["scores"] == [1.0, 1.0, 0.0, 0.0, None]
     assert found["reasons"][-1] == "no JSON was wanted"
+
+
+def test_the_schema_is_asked_of_answers_that_were_to_be_json(tmp_path: Path) -> None:
+    schema = AnswerSchema({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}})
+    answers = ['{"a": 2}', '{"a": "2"}', '{"b": 2}', "[2]", '{"a": 2', '{"a": 2}']
+    wanted = ['{"a": 1}'] * 5 + ["squat - good"]
+    found = JsonSchema(str(tmp_path), schema).compute(predictions=answers, references=wanted)
+    assert found["scores"] == [1.0, 0.0, 0.0, 0.0, 0.0, None]
+    without = JsonSchema(str(tmp_path), None).compute(predictions=answers, references=wanted)
+    assert without["scores"] == [None] * 6
+    assert "dataset.answer is absent" in str(without["reasons"][0])
 
 
 def test_an_unknown_metric_is_refused_with_the_known_ones(tmp_path: Path) -> None:

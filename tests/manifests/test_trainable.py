@@ -7,12 +7,12 @@ import pytest
 
 from videoguard.errors import UserError
 from videoguard.manifests.reading import read_manifest
-from videoguard.manifests.trainable import is_text_alone, keep_trainable
+from videoguard.manifests.trainable import is_guarded, is_text_alone, keep_trainable
 
 
 def test_rows_without_video_or_answer_become_problems(tmp_path):
     rows = [
-        {"path": "live.mp4", "label": "safe", "segments": []},
+        {"input_video": "w.mp4", "prompt": "it rains", "output_video": "r.mp4"},
         {"video": "a.mp4", "question": "q", "answer": "a"},
         {"instruction": "i", "output": "o"},
         {"video": "b.mp4", "question": ""},
@@ -23,7 +23,7 @@ def test_rows_without_video_or_answer_become_problems(tmp_path):
     kept = keep_trainable(read_manifest(path), path)
     assert [sample.media for sample in kept.samples] == [("a.mp4",), ("i.jpg",)]
     assert kept.rows == [1, 4]
-    ends = ": the flow learns from videos, images or text alone, with wanted answers"
+    ends = ": the flow learns from videos, images or text alone, with wanted answers, or from guarded videos"
     assert [str(problem) for problem in kept.problems] == [
         f"row 0, row: has no wanted answer{ends}",
         f"row 2, row: shows nothing, and other rows do{ends}",
@@ -33,14 +33,31 @@ def test_rows_without_video_or_answer_become_problems(tmp_path):
 
 
 def test_a_manifest_without_answers_is_refused_with_the_number_of_its_rows(tmp_path):
-    path = tmp_path / "live.json"
-    path.write_text(json.dumps([{"path": f"{name}.mp4", "label": "safe", "segments": []} for name in "ab"]))
+    path = tmp_path / "worlds.json"
+    rows = [{"input_video": f"{name}.mp4", "prompt": "it rains", "output_video": "r.mp4"} for name in "ab"]
+    path.write_text(json.dumps(rows))
     with pytest.raises(UserError) as refused:
         keep_trainable(read_manifest(path), path)
     assert str(refused.value) == (
-        f"manifest {path} (guard_live) has no row to learn from (2 rows: has no wanted answer): "
-        "the flow learns from videos, images or text alone, with wanted answers"
+        f"manifest {path} (world) has no row to learn from (2 rows: has no wanted answer): "
+        "the flow learns from videos, images or text alone, with wanted answers, or from guarded videos"
     )
+
+
+def test_guarded_videos_are_learnt_from_their_labels_and_with_no_others(tmp_path):
+    rows = [
+        {"path": "live.mp4", "label": "unsafe:C3", "segments": [{"start": 0, "end": 2}]},
+        {"video": "a.mp4", "question": "q", "answer": "a"},
+    ]
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps(rows))
+    kept = keep_trainable(read_manifest(path), path)
+    assert [sample.media for sample in kept.samples] == [("live.mp4",)]
+    assert is_guarded(kept.samples)
+    assert [str(problem) for problem in kept.problems] == [
+        "row 1, row: is no guarded video, and other rows are: the flow learns from videos, images or text alone, "
+        "with wanted answers, or from guarded videos"
+    ]
 
 
 def test_text_alone_is_a_data_set_of_its_own(shared):

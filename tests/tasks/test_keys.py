@@ -144,7 +144,9 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         ({"dataset__question": "Which?"}, {"dataset", "training"}),
         ({"dataset__group_by": "subject"}, {"dataset"}),
         ({"dataset__stratify": False}, {"dataset"}),
-        ({"dataset__answer": {"json_schema": {"type": "object"}}}, {"dataset", "evaluation"}),
+        ({"dataset__answer": {"json_schema": {"type": "object"}}}, {"dataset", "inference", "evaluation"}),
+        # Answers that are text are neither held to a schema nor mended.
+        ({"inference__repair": False}, set()),
         ({"model": {"tiny": {"layers": 1}}}, {"base"}),
         ({"model": {"tiny": {}, "dtype": "bfloat16"}}, {"training", "inference"}),
         ({"training__epochs": 2}, {"training"}),

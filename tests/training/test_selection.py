@@ -143,12 +143,12 @@ def test_without_a_validation_split_there_is_nothing_to_choose_by(scoring, small
         AnswerScore(scoring, [], None, small_set.store)  # type: ignore[arg-type]
 
 
-def test_json_is_valid_by_the_schema_of_the_answers(tiny_base, scoring):
+def test_json_is_scored_by_the_schema_of_the_answers(tiny_base, scoring):
     base = find_base(str(tiny_base))
     preprocessor = Preprocessor(load_processor(base), base.family)
     rows = [{"id": "a", "video": None, "answer": '{"form": "good"}', "question": "Which form?", "system": None}]
     plain = scoring.model_copy(update={"metric": "json_validity"})
-    strict = plain.model_copy(update={"answer_schema": {"type": "object", "required": ["form"]}})
+    strict = plain.model_copy(update={"metric": "json_schema", "answer_schema": {"type": "object", "required": ["form"]}})
     assert AnswerScore(plain, rows, preprocessor, None).score(['{"reps": 3}']) == 1.0
     assert AnswerScore(strict, rows, preprocessor, None).score(['{"reps": 3}']) == 0.0
     assert AnswerScore(strict, rows, preprocessor, None).score(['{"form": "poor"}']) == 1.0

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import model_validator
+
 from videoguard.config.section import PositiveFloat, PositiveInt, Section
 
 
@@ -21,6 +23,17 @@ class SyntheticVideos(Section):
     """Frames per second."""
 
 
+class SyntheticGuardVideos(Section):
+    """Videos in which signs that stand for unsafe content come and go, cut into clips (the streaming guard's quickstart)."""
+
+    videos: PositiveInt = 120
+    """Number of videos; each has two or three clips of three to six seconds."""
+    size: PositiveInt = 96
+    """Width and height of a video, pixels (even)."""
+    fps: PositiveInt = 4
+    """Frames per second."""
+
+
 class DataSection(Section):
     """Where the videos and the wanted answers are."""
 
@@ -33,3 +46,16 @@ class DataSection(Section):
     """Let the manifest name videos outside `media_root`, by absolute paths or `..`."""
     synthetic: SyntheticVideos | None = None
     """Make these videos, and the manifest, before the run."""
+    synthetic_guard: SyntheticGuardVideos | None = None
+    """Make these videos, and the manifest `guard_clips.jsonl`, before the run."""
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the run makes the manifest."""
+        return self.synthetic is not None or self.synthetic_guard is not None
+
+    @model_validator(mode="after")
+    def _one_set(self) -> "DataSection":
+        if self.synthetic is not None and self.synthetic_guard is not None:
+            raise ValueError("synthetic and synthetic_guard make the same manifest: give one of them")
+        return self

@@ -1,6 +1,7 @@
 """Who learns from what, and what the model is asked."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import JsonValue, model_validator
 
@@ -10,8 +11,11 @@ from videoguard.config.section import Fraction, Section
 class AnswerSection(Section):
     """Wanted answers that are JSON, and what they must look like."""
 
-    json_schema: Path | dict[str, JsonValue]
-    """A JSON Schema (https://json-schema.org), or the path of a file with one; `json_validity` is measured by it too."""
+    format: Literal["json"] = "json"
+    """What they are: JSON objects or arrays."""
+    json_schema: Path | dict[str, JsonValue] | None = None
+    """A JSON Schema (https://json-schema.org), or the path of a file with one; absent, any object or array fits. Wanted
+    answers are held to it, the metric `json_schema` measures answers by it, and `inference.constrained` holds them to it."""
     clean: bool = True
     """Bring wanted answers that break the schema to it where a rule of docs/data.md can, and leave the others out, each
     with its reason. False refuses a manifest with such answers."""

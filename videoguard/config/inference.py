@@ -14,6 +14,12 @@ class InferenceSection(Section):
     """Answers written at a time; halved where they do not fit into memory."""
     max_new_tokens: PositiveInt = 256
     """Longest answer, tokens."""
+    constrained: bool = False
+    """Hold every answer to `dataset.answer.json_schema` while it is generated, so that it fits whatever the model learnt."""
+    repair: bool = True
+    """Mend answers that are broken JSON, where `dataset.answer` wants JSON; how many were mended is counted."""
+    label_scores: bool = False
+    """Score the labels of the training split for each sample, beside its answer: the likeliest one and its probability."""
     workers: Annotated[int, Field(ge=0)] = 1
     """Processes that read frames and prepare prompts ahead of the model; 0 does so in between."""
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"

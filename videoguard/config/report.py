@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from videoguard.config.section import Section
 
-SheetName = Literal["summary", "results", "comparison", "per_exercise", "confusion", "samples", "quality", "errors", "run"]
+SheetName = Literal[
+    "summary", "results", "comparison", "per_exercise", "confusion", "samples", "timeline", "quality", "errors", "run"
+]
 
 SHEET_TITLES: dict[SheetName, str] = {
     "summary": "Summary",
@@ -17,6 +19,7 @@ SHEET_TITLES: dict[SheetName, str] = {
     "per_exercise": "Per exercise",
     "confusion": "Confusion",
     "samples": "Samples",
+    "timeline": "Timeline",
     "quality": "Quality",
     "errors": "Errors",
     "run": "Run",
@@ -82,6 +85,8 @@ def _default_bands() -> dict[str, Band]:
         "action_top1": Band(green=0.7, yellow=0.4),
         "action_description": Band(green=0.7, yellow=0.4),
         "json_validity": Band(green=0.98, yellow=0.9),
+        "json_repaired": Band(green=0.98, yellow=0.9),
+        "json_schema": Band(green=0.98, yellow=0.9),
         "timeline_valid": Band(green=0.98, yellow=0.9),
         "timeline_coverage": Band(green=0.9, yellow=0.7),
         "timeline_sentiment": Band(green=0.8, yellow=0.6),
@@ -105,6 +110,8 @@ class ReportSection(Section):
     """Other titles of sheets, at most 31 characters each."""
     samples: SamplesSection = SamplesSection()
     """The samples that are shown with their frames."""
+    html: bool = True
+    """Whether a page with the same content is written beside the workbook."""
 
     @model_validator(mode="after")
     def _sheets_can_be_made(self) -> "ReportSection":

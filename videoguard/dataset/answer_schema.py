@@ -55,12 +55,14 @@ class AnswerSchema:
         return validator_for(self.content, default=Draft202012Validator)(self.content)
 
 
-def load_answer_schema(source: Path | Mapping[str, JsonValue]) -> AnswerSchema:
-    """The schema of a file, or the one that is given.
+def load_answer_schema(source: Path | Mapping[str, JsonValue] | None) -> AnswerSchema:
+    """The schema of a file, or the one that is given; where none is, any JSON object or array fits.
 
     Raises:
         UserError: the file cannot be read, or holds no sound JSON Schema.
     """
+    if source is None:
+        return AnswerSchema({"type": ["object", "array"]})
     content, name = (_read(source), str(source)) if isinstance(source, Path) else (source, "inline")
     if not isinstance(content, dict):
         raise UserError(f"dataset.answer.json_schema {name} holds {type(content).__name__}: it must be a JSON object")

@@ -6,7 +6,8 @@ from pathlib import Path
 from datasets import Dataset, DatasetDict, Features, List, Value, disable_progress_bars, load_from_disk
 
 from videoguard.dataset.grouping import BY_VIDEO, Group, content_of, group_samples
-from videoguard.dataset.messages import Message, PromptTemplates, conversation, prompt_values
+from videoguard.dataset.guard import TimesOf, guarded_video, test_row, training_rows
+from videoguard.dataset.messages import Message, Prompt, PromptTemplates, conversation, prompt_values
 from videoguard.dataset.requirements import require_fields
 from videoguard.dataset.splits import SPLITS, Split, assign_splits, given_splits
 from videoguard.errors import UserError
@@ -24,6 +25,8 @@ _FEATURES = Features(
         "question": Value("string"),
         "answer": Value("string"),
         "messages": List({"role": Value("string"), "content": List(_PART)}),
+        # Of the test split: a `GuardedVideo` as JSON, where the videos are guarded.
+        "guard": Value("string"),
     }
 )
 
@@ -40,8 +43,11 @@ def build_dataset(
     folder: Path,
     group_by: str = BY_VIDEO,
     stratify: bool = True,
+    times_of: TimesOf | None = None,
 ) -> dict[str, int]:
     """Write the rows of every split to `folder`, return their numbers by split.
+
+    A guarded video is one row of the test split, and in the others a row a clip and one for the answer at its end.
 
     Args:
         samples: the manifest's samples, with wanted answers; those whose media have no digest (quarantined) are left out.
@@ -54,6 +60,7 @@ def build_dataset(
         folder: must not exist or be empty.
         group_by: `video` (its content), or a field of the manifest: what must not stand in two splits.
         stratify: whether every split gets some of each label that has enough groups.
+        times_of: when the stored frames of a clip are shown; needed for guarded videos.
 
     Raises:
         UserError: samples lack a field that splits or prompts need, the given splits overlap, or one of train and test is
@@ -68,7 +75,7 @@ def build_dataset(
     group_of = {sample.id: group.name for group in groups for sample in group.samples}
     for sample in sorted(kept, key=lambda sample: sample.id):
         group = group_of[sample.id]
-        rows[splits[group]].append(_row(sample, group, templates))
+        rows[splits[group]] += _rows(sample, group, templates, splits[group], times_of)
     for split in ("train", "test"):
         if not rows[split]:
             shown = "questions" if is_text_alone(kept) else "videos"
@@ -118,14 +125,23 @@ def _table(rows: Sequence[Mapping[str, object]]) -> Dataset:
     return Dataset.from_dict({name: [row[name] for row in rows] for name in _FEATURES}, features=_FEATURES)
 
 
-def _row(sample: Sample, group: str, templates: PromptTemplates) -> dict[str, object]:
+def _rows(
+    sample: Sample, group: str, templates: PromptTemplates, split: Split, times_of: TimesOf | None
+) -> list[dict[str, object]]:
     prompt = templates.fill(prompt_values(sample))
+    shared = {"group": group, "label": label_of(sample), "question": prompt.question, "guard": None}
+    if sample.guard is None:
+        return [{**shared, **_own_fields(sample, prompt)}]
+    assert times_of is not None
+    video = guarded_video(sample, times_of)
+    own = [test_row(sample, video, prompt)] if split == "test" else training_rows(sample, video, prompt)
+    return [{**shared, **fields} for fields in own]
+
+
+def _own_fields(sample: Sample, prompt: Prompt) -> dict[str, object]:
     return {
         "id": sample.id,
         "video": sample.clip,
-        "group": group,
-        "label": label_of(sample),
-        "question": prompt.question,
         "answer": sample.answer,
         "messages": conversation(
             prompt.question, sample.answer, prompt.system, sample.history, shows=sample.clip is not None

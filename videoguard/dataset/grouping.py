@@ -32,9 +32,12 @@ class Group:
 
 
 def content_of(sample: Sample, media_digests: Mapping[str, str]) -> str | None:
-    """Digest of what a sample shows, or of what it asks where it shows nothing; None where its media have no digest."""
-    if sample.clip is not None:
-        return media_digests.get(sample.clip)
+    """Digest of what a sample shows, or of what it asks where it shows nothing; None where a medium of it has no digest."""
+    if sample.clips:
+        found = [media_digests.get(clip) for clip in sample.clips]
+        if len(found) == 1 or None in found:
+            return found[0] if len(found) == 1 else None
+        return digest_json(found)
     said = [[exchange.question, exchange.answer] for exchange in sample.history]
     return digest_json([sample.system, said, sample.question])
 

@@ -15,6 +15,7 @@ from videoguard.dataset.cleaning import clean_for
 from videoguard.dataset.splits import SPLITS, Split
 from videoguard.errors import UserError
 from videoguard.exercises.generate import generate_exercise_videos
+from videoguard.exercises.incidents import generate_incident_videos
 from videoguard.frames.decoding import DecodeError
 from videoguard.frames.probing import ClipShape, probe_clip
 from videoguard.frames.rule import FrameRule, SourceLimits
@@ -73,6 +74,10 @@ def plan_run(config: RunConfig) -> Iterator[Plan]:
         generate_exercise_videos(
             data.manifest.parent, **data.synthetic.model_dump(), seed=config.seed, workers=config.frames.workers
         )
+    if data.synthetic_guard is not None:
+        generate_incident_videos(
+            data.manifest.parent, **data.synthetic_guard.model_dump(), seed=config.seed, workers=config.frames.workers
+        )
     reading = keep_trainable(read_manifest(data.manifest, data.media_root, allow_outside=data.allow_outside), data.manifest)
     listing = make_listing(reading.samples, reading.problems, reading.format)
     shapes, unreadable = _probe(listing, frame_rule(config.frames))
@@ -84,7 +89,13 @@ def plan_run(config: RunConfig) -> Iterator[Plan]:
         dataset = Path(folder) / "dataset"
         cleaned = clean_for(listing.samples, rule.answer)
         rows = build_dataset(
-            cleaned.samples, digests, **rule.model_dump(exclude={"answer"}), seed=config.seed, folder=dataset
+            cleaned.samples,
+            digests,
+            **rule.model_dump(exclude={"answer"}),
+            seed=config.seed,
+            folder=dataset,
+            # When the frames are shown decides which are labelled unsafe, and nothing that is estimated.
+            times_of=lambda clip: range(shapes[clip].frames),
         )
         base = _base(config.model, config.seed, dataset, is_text_alone(listing.samples), Path(folder) / "base")
         preprocessor = Preprocessor(load_processor(base), base.family) if _has_tokenizer(base.folder) else None

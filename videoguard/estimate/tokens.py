@@ -63,7 +63,8 @@ def _answer_tokens(preprocessor: Preprocessor, messages: Sequence[Message]) -> i
 
 
 def _shape(row: Row, shapes: Mapping[str, ClipShape]) -> ClipShape | None:
-    return None if row["video"] is None else shapes[row["video"]]
+    shows = any(part["type"] != "text" for message in messages_of(row) for part in message["content"])
+    return shapes[row["video"]] if shows else None
 
 
 def _black(shape: ClipShape) -> np.ndarray:

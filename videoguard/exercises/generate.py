@@ -1,10 +1,7 @@
 """A folder of exercise videos and its manifest, made once and kept."""
 
-import hashlib
 import json
 import multiprocessing
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -14,10 +11,10 @@ from typing import TypeAlias
 
 from videoguard.errors import UserError
 from videoguard.exercises.catalogue import CLASSES, AnswerKind, answer_text, question_text
+from videoguard.exercises.folders import MadeSet
 from videoguard.subprocesses import end_with_parent
 
 MANIFEST = "manifest.json"
-RECORD = "generated.json"
 GENERATOR = "videoguard.exercises/1"
 """Name and version; the number rises when the same parameters give other videos or answers."""
 
@@ -73,61 +70,14 @@ def generate_exercise_videos(
     if size % 2:
         raise UserError(f"data.synthetic.size is {size}: it must be even, as H.264 video in 4:2:0 is")
     parameters = _Parameters(videos_per_form, answers, size, float(seconds), fps, seed)
-    if _holds(folder, parameters):
-        return folder / MANIFEST
-    _refuse_foreign_files(folder)
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        _fill(draft, parameters, workers, on_progress)
-        _put_in_place(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return folder / MANIFEST
-
-
-def _holds(folder: Path, parameters: _Parameters) -> bool:
-    record = _read_record(folder)
-    if record is None or record.get("generator") != GENERATOR or record.get("parameters") != asdict(parameters):
-        return False
-    manifest = folder / MANIFEST
-    if not manifest.is_file() or _digest(manifest) != record.get("manifest_sha256"):
-        return False
-    return all((folder / _video_name(clip)).is_file() for clip in _clips(parameters))
-
-
-def _refuse_foreign_files(folder: Path) -> None:
-    """Raise unless all that stands in the folder was put there by this generator, so that replacing it loses nothing."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise UserError(
-            f"{folder} is a file: the synthetic videos need a folder there; move it, or set data.manifest elsewhere"
-        )
-    if not any(folder.iterdir()):
-        return
-    record = _read_record(folder)
-    mend = "set data.manifest to another folder, or remove this one if it is not needed"
-    if record is None:
-        raise UserError(f"{folder} holds files that were not generated ({_first_name(folder)}): {mend}")
-    manifest = folder / MANIFEST
-    if manifest.exists() and _digest(manifest) != record.get("manifest_sha256"):
-        raise UserError(f"{manifest} was changed after it was generated and would be overwritten: {mend}")
-    own = {RECORD, MANIFEST, *_listed_videos(manifest)}
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()}
-    if foreign := sorted(present - own):
-        raise UserError(f"{folder / foreign[0]} was not generated and would be lost: {mend}")
-
-
-def _read_record(folder: Path) -> dict[str, object] | None:
-    """The record of a generated set; None where there is none, or it is not one of this generator's."""
-    try:
-        record = json.loads((folder / RECORD).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        return None
-    ours = isinstance(record, dict) and str(record.get("generator", "")).startswith(GENERATOR.partition("/")[0])
-    return record if ours else None
+    made = MadeSet(
+        generator=GENERATOR,
+        parameters=asdict(parameters),
+        manifest=MANIFEST,
+        files=[_video_name(clip) for clip in _clips(parameters)],
+        listed_in=lambda manifest: [row["video"] for row in json.loads(manifest)],
+    )
+    return made.make_once(folder, lambda draft: _fill(draft, parameters, workers, on_progress))
 
 
 def _fill(draft: Path, parameters: _Parameters, workers: int, on_progress: Callable[[int, int], None] | None) -> None:
@@ -142,10 +92,7 @@ def _fill(draft: Path, parameters: _Parameters, workers: int, on_progress: Calla
                 on_progress(count, len(clips))
 
     rows = [_manifest_row(clip, parameters.answers) for clip in clips]
-    manifest = draft / MANIFEST
-    manifest.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    record = {"generator": GENERATOR, "parameters": asdict(parameters), "manifest_sha256": _digest(manifest)}
-    (draft / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (draft / MANIFEST).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def _clips(parameters: _Parameters) -> Iterator[Clip]:
@@ -185,27 +132,3 @@ def _manifest_row(clip: Clip, answers: AnswerKind) -> dict[str, object]:
 def _video_name(clip: Clip) -> str:
     exercise, form, index = clip
     return f"{_VIDEOS}/{exercise}_{form}_{index:03d}.mp4".replace(" ", "-")
-
-
-def _put_in_place(draft: Path, folder: Path) -> None:
-    """Rename the finished draft to its final name; a generated set that it replaces is moved aside and removed."""
-    draft.chmod(0o755)
-    if folder.exists():
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        folder.rename(aside / folder.name)
-        draft.rename(folder)
-        shutil.rmtree(aside)
-    else:
-        draft.rename(folder)
-
-
-def _listed_videos(manifest: Path) -> list[str]:
-    return [row["video"] for row in json.loads(manifest.read_bytes())] if manifest.exists() else []
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _first_name(folder: Path) -> str:
-    return min(path.name for path in folder.iterdir())

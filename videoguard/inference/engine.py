@@ -50,6 +50,16 @@ class Engine:
         self._ends = frozenset({*preprocessor.ends, *_own_ends(model)})
 
     @property
+    def ends(self) -> list[int]:
+        """Tokens that end an answer."""
+        return sorted(self._ends)
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens that the model gives a score to; its tokenizer may have fewer."""
+        return int(self.model.get_output_embeddings().weight.shape[0])
+
+    @property
     def context(self) -> int | None:
         """Tokens of prompt and answer together that the model reads at most; None where it does not say."""
         longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)

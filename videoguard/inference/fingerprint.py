@@ -11,4 +11,9 @@ INFERENCE_SOURCE = (
     "models/families.py",
     "models/parts.py",
     "dataset/messages.py",
+    "dataset/answer_schema.py",
+    "manifests/labels.py",
+    "dataset/guard.py",
+    "dataset/guard_texts.py",
+    "manifests/formats/guard_categories.py",
 )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 
 from videoguard.config import FramesSection, InferenceSection
 
@@ -30,6 +30,8 @@ class InferenceRequest(BaseModel):
     system_prompt: str | None
     question: str | None
     inference: InferenceSection
+    answer_schema: dict[str, JsonValue] | None = None
+    """JSON Schema of answers that are JSON; None where they are text."""
     shard: int = 0
     """Which of the shards, counted from 0."""
     shards: int = 1
@@ -55,6 +57,8 @@ class InferenceReply(BaseModel):
 
     rows: int
     failed: int
+    repaired: int = 0
+    """Rows whose answer was mended."""
     computed: int
     """Rows that the last attempt made; the others were kept from attempts before."""
     seconds: float

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from videoguard.inference.guard.trace import GuardTrace
 from videoguard.inference.rows import AnswerRow
 
 ROW_STORE = "rows.db"
@@ -34,6 +35,7 @@ class StoredAnswer(BaseModel):
     label_probability: float | None = None
     new_tokens: int | None = None
     latency_s: float | None = None
+    guard: GuardTrace | None = None
 
 
 class RowStore:

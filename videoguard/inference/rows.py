@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from videoguard.inference.guard.trace import GuardTrace
+
 
 class AnswerRow(BaseModel):
     """One line of `rows.jsonl`.
@@ -41,6 +43,8 @@ class AnswerRow(BaseModel):
     latency_s: float | None = None
     """Share of the batch's wall time that falls on this row, seconds."""
     error: str | None = None
+    guard: GuardTrace | None = None
+    """Decisions, alarms and verdict of a video that was judged as a stream."""
 
 
 def read_rows(path: Path) -> list[AnswerRow]:

@@ -86,6 +86,12 @@ class Sample:
         return f"{self.images[0]}{_MARK}{digest[:8]}"
 
     @property
+    def clips(self) -> tuple[str, ...]:
+        """Names of all that frames are taken of: the clips of a guarded video that is cut into some, else `clip`."""
+        cut = () if self.guard is None else tuple(part.video for part in self.guard.segments if part.video is not None)
+        return cut or (() if self.clip is None else (self.clip,))
+
+    @property
     def path(self) -> Path | None:
         """File of the video."""
         return None if self.video is None else self.root / self.video
@@ -121,8 +127,13 @@ class RowProblem:
 
 def media_sources(samples: Iterable[Sample]) -> dict[str, MediaSource]:
     """The files of each clip by its name."""
-    shown = ((sample.clip, sample.source) for sample in samples)
-    return {clip: source for clip, source in shown if clip is not None and source is not None}
+    sources: dict[str, MediaSource] = {}
+    for sample in samples:
+        if sample.source is not None and sample.clips == (sample.clip,):
+            sources[sample.clips[0]] = sample.source
+        else:
+            sources.update({clip: sample.root / clip for clip in sample.clips})
+    return sources
 
 
 def files_of(source: MediaSource) -> tuple[Path, ...]:

@@ -57,7 +57,8 @@ class ChatTemplate:
                 f"the chat template of the {family.model_type} model does not continue its own generation prompt: "
                 f"it asks with {prompt!r}, and writes an answer after {before!r}; give the model another template"
             )
-        self._opening = before.removeprefix(prompt) if before.startswith(prompt) else ""
+        self.opening: str = before.removeprefix(prompt) if before.startswith(prompt) else ""
+        """What the template writes between its generation prompt and an answer, and the model with it."""
         tokenizer = tokenizer_of(processor)
         self._written = _through_first_token(after, tokenizer)
         self.end_of_turn: str = self._written or str(tokenizer.eos_token)
@@ -69,12 +70,22 @@ class ChatTemplate:
         start = 0
         for index, message in enumerate(messages):
             if message["role"] == "assistant":
-                answer = self._opening + "".join(_texts(message)) + self.end_of_turn
+                answer = self.answer("".join(_texts(message)))
                 turns.append(Turn(self._prompt(messages[:index]), _media(messages[start:index]), answer))
                 start = index + 1
         if start < len(messages):
             turns.append(Turn(self._prompt(messages), _media(messages[start:]), None))
         return turns
+
+    def answer(self, text: str) -> str:
+        """An answer as the template writes it, with its end of turn."""
+        return self.opening + text + self.end_of_turn
+
+    def last_turn(self, messages: Sequence[Message]) -> Turn:
+        """What a model reads after the last answer of a conversation that ends where it is to write another."""
+        answered = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+        start = answered[-1] + 1 if answered else 0
+        return Turn(self._prompt(messages), _media(messages[start:]), None)
 
     def _prompt(self, messages: Sequence[Message]) -> str:
         """What stands between the last answer of `messages`, or their start, and the next answer."""

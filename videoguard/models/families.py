@@ -32,6 +32,9 @@ class Family:
     """Media tensors with a batch axis, in which the samples of a batch are filled up with zeros to the same number."""
     padded: frozenset[str] = frozenset()
     """Media tensors in which what is smaller than others of a batch may be filled up with zeros."""
+    streams: bool = False
+    """Whether the model goes on from its cache image by image, as the streaming guard has it: its positions are those of the
+    tokens, and no token looks ahead."""
     vision: str = r".*vision_tower.*"
     """Pattern of the modules that see."""
     projector: str = r".*multi_modal_projector.*"
@@ -83,7 +86,7 @@ _FAMILIES = {
     family.model_type: family
     for family in (
         # Otherwise eight frames would become forty tiles.
-        Family("internvl", processor_options={**_SAMPLED, "crop_to_patches": False}),
+        Family("internvl", processor_options={**_SAMPLED, "crop_to_patches": False}, streams=True),
         Family(
             "gemma3n",
             # Its processor drops a video without a word.
@@ -126,3 +129,13 @@ def family_of(model_type: str) -> Family:
     if model_type not in _FAMILIES:
         raise UserError(f"model_type {model_type} is not known: known are {', '.join(sorted(_FAMILIES))}")
     return _FAMILIES[model_type]
+
+
+def require_streaming(model_type: str) -> None:
+    """Raise `UserError` where the streaming guard does not run with a family."""
+    if not family_of(model_type).streams:
+        able = " and ".join(sorted(family.model_type for family in _FAMILIES.values() if family.streams))
+        raise UserError(
+            f"the streaming guard runs with {able}, and the model is of the family {model_type}: take an InternVL3 model, "
+            "such as OpenGVLab/InternVL3-1B-hf"
+        )

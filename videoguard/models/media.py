@@ -26,12 +26,18 @@ Shown = Pictures | TimedFrames
 """Frames without times count as shown one a second."""
 
 
-def as_clips(media: Shown | Sequence[Shown] | None) -> list[TimedFrames]:
-    """One clip for each video or image of a conversation."""
+def as_clips(media: Shown | Sequence[Shown] | None, shown: int = 1) -> list[TimedFrames]:
+    """One clip for each video or image of a conversation.
+
+    Args:
+        media: for each of them, or one clip in all.
+        shown: number of videos and images. Where they are more than one, the frames of one clip are an image each.
+    """
     if media is None:
         return []
     given = [media] if isinstance(media, (np.ndarray, TimedFrames)) else media
-    return [clip if isinstance(clip, TimedFrames) else _one_a_second(clip) for clip in given]
+    clips = [clip if isinstance(clip, TimedFrames) else _one_a_second(clip) for clip in given]
+    return _single_frames(clips[0]) if shown > 1 and len(clips) == 1 else clips
 
 
 def as_tensor(clip: TimedFrames) -> torch.Tensor:
@@ -61,12 +67,15 @@ def as_images(messages: Sequence[Message], clips: Sequence[TimedFrames]) -> tupl
                 continue
             clip = next(left)
             content += [{"type": "image"} for _ in clip.times]
-            images += [
-                TimedFrames(clip.pictures[number : number + 1], clip.times[number : number + 1])
-                for number in range(len(clip.times))
-            ]
+            images += _single_frames(clip)
         shown.append({"role": message["role"], "content": content})
     return shown, images
+
+
+def _single_frames(clip: TimedFrames) -> list[TimedFrames]:
+    return [
+        TimedFrames(clip.pictures[number : number + 1], clip.times[number : number + 1]) for number in range(len(clip.times))
+    ]
 
 
 def _one_a_second(pictures: Pictures) -> TimedFrames:

@@ -163,7 +163,8 @@ class Preprocessor:
         Args:
             messages: a conversation that ends with a user message.
             frames: `(frames, height, width, 3)` uint8 RGB, with times or without: for each video or image that the
-                conversation shows, in order. An image is one frame. None where it shows nothing.
+                conversation shows, in order. An image is one frame; one clip may be given for several images, which are its
+                frames. None where it shows nothing.
 
         Returns:
             `input_ids` `(tokens,)`, other tensors with an entry a token where the family has some, and its media tensors
@@ -189,6 +190,23 @@ class Preprocessor:
         """
         return self._encode(messages, frames)
 
+    def last_turn(self, messages: Sequence[Message], frames: Shown | Sequence[Shown] | None = None) -> Example:
+        """Tensors of what stands in `prompt` after the last answer of a conversation, which has been read before.
+
+        Args:
+            messages: a conversation that ends with a user message.
+            frames: for each video or image that stands after the last answer.
+        """
+        turn, clips = self.chat.last_turn(messages), as_clips(frames)
+        _require_all_shown(turn.media, clips, self.family)
+        _require_places(turn, self.processor, self.family)
+        return self._read(turn, clips)
+
+    def answer_tokens(self, text: str) -> list[int]:
+        """Tokens of an answer with its end of turn, as `example` trains them."""
+        tokens: list[int] = self._tokens(self.chat.answer(text)).tolist()
+        return tokens
+
     def collate(self, examples: Sequence[Example], side: Literal["left", "right"]) -> Example:
         """A batch: token tensors padded on one side to `(batch, longest)`, media tensors put together as the family has it.
 
@@ -212,8 +230,9 @@ class Preprocessor:
         return {"input_ids": self.tokenizer.pad_token_id, "labels": IGNORED, **dict.fromkeys(_TOKEN_TYPES, 0)}
 
     def _encode(self, messages: Sequence[Message], frames: Shown | Sequence[Shown] | None) -> Example:
-        clips = as_clips(frames)
-        _require_all_shown(messages, clips, self.family)
+        kinds = [part["type"] for message in messages for part in message["content"] if part["type"] != "text"]
+        clips = as_clips(frames, len(kinds))
+        _require_all_shown(kinds, clips, self.family)
         if self.family.media == "images":
             messages, clips = as_images(messages, clips)
         parts: list[Example] = []
@@ -260,8 +279,7 @@ class Preprocessor:
         }
 
 
-def _require_all_shown(messages: Sequence[Message], clips: Sequence[TimedFrames], family: Family) -> None:
-    kinds = [part["type"] for message in messages for part in message["content"] if part["type"] != "text"]
+def _require_all_shown(kinds: Sequence[str], clips: Sequence[TimedFrames], family: Family) -> None:
     if kinds and family.media == "text":
         raise UserError(
             f"the conversation shows {len(kinds)} videos or images, and a {family.model_type} model reads text only: "

@@ -14,7 +14,7 @@ from videoguard.report.page import colour_scores, explain_metric, set_up_print, 
 from videoguard.report.styles import Style, model_colour, score_style
 from videoguard.report.wording import EXERCISE, finite, is_unit, is_yes_no, metrics_of
 
-_MOST_CHARTED = 25
+_MOST_CHARTED = 15
 
 
 def write_exercises(sheet: Worksheet, content: ReportContent, tally: Tally) -> None:

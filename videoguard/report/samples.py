@@ -35,6 +35,8 @@ def shown_samples(models: Sequence[ModelResult], section: SamplesSection) -> Sho
     sign = -1.0 if metric.better == "lower" else 1.0
     judged = [line for line in lines if score_of(line.scores, metric.name) is not None]
     ranked = sorted(judged, key=lambda line: _rank(line, metric, sign))
+    if not ranked:
+        return None
     worst = section.worst
     if len(ranked) < section.worst + section.best:
         worst = -(-len(ranked) * section.worst // (section.worst + section.best))

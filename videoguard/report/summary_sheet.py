@@ -91,13 +91,14 @@ def _write_title(pen: Pen, content: ReportContent, columns: int) -> int:
     pen.text(1, 1, content.title, Style.TITLE)
     pen.sheet.row_dimensions[1].height = 28
     made = f"Made {content.created:%Y-%m-%d %H:%M %Z}"
-    lines = [_what_was_run(content), *_question(content), made]
+    lines = [what_was_run(content), *_question(content), made]
     for row, line in enumerate(lines, start=2):
         pen.text(row, 1, line, Style.SUBTITLE)
     return write_notice(pen, 2 + len(lines), columns, content.partial) + 1
 
 
-def _what_was_run(content: ReportContent) -> str:
+def what_was_run(content: ReportContent) -> str:
+    """The models and how many samples they were asked about, in a sentence."""
     samples = f"{len(content.main.rows):,} {'sample' if len(content.main.rows) == 1 else 'samples'}"
     if len(content.models) == 1:
         return f"{content.main.heading}, on {samples}"

@@ -50,6 +50,15 @@ def figure_words(metric: MetricFacts, value: float | None) -> str:
     return "–" if known is None else _FIGURES[metric.scale].format(known)
 
 
+def difference_words(metric: MetricFacts, value: float | None) -> str:
+    """A difference of two scores or means, with its sign: `+0.021`, or `+3.1% pts`; a dash where there is none."""
+    known = finite(value)
+    if known is None:
+        return "–"
+    words = _FIGURES[metric.scale].replace(":", ":+").format(known)
+    return f"{words} pts" if is_yes_no(metric) else words
+
+
 def interval_words(metric: MetricFacts, low: float | None, high: float | None) -> str:
     """A 95 % interval: `0.612 – 0.683`, or `91.7% – 98.3%` for a share of right answers; a dash where there is none."""
     if finite(low) is None or finite(high) is None:

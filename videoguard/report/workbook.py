@@ -1,6 +1,5 @@
 """Write the workbook: sheets in their order, the same bytes for the same content, whole or not at all."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
@@ -25,10 +24,13 @@ from videoguard.report import (
     run_sheet,
     samples_sheet,
     summary_sheet,
+    timeline_sheet,
 )
 from videoguard.report.cells import Tally, clean_text
 from videoguard.report.content import ReportContent
+from videoguard.report.files import replace_file
 from videoguard.report.styles import add_styles
+from videoguard.report.timeline import has_timelines
 
 MOST_SAMPLES = 1_000_000
 """Most samples of a workbook; a sheet ends at row 1,048,576."""
@@ -75,7 +77,7 @@ def write_workbook(content: ReportContent, path: Path, opened_from: Path | None 
     tally = Tally()
     rows = _fill(book, content, tally, opened_from or path.parent)
     counts = WorkbookCounts(rows, len(book.sheetnames), tally.escaped, tally.removed, tally.cut)
-    _replace(path, _to_bytes(book))
+    save_book(book, path)
     return counts
 
 
@@ -113,9 +115,20 @@ def _writers(
         writers["confusion"] = confusion_sheet.write_confusion
     if samples_sheet.has_samples(content):
         writers["samples"] = partial(samples_sheet.write_samples, opened_from=opened_from)
+    if has_timelines(content):
+        writers["timeline"] = timeline_sheet.write_timeline
     if content.quality is not None:
         writers["quality"] = quality_sheet.write_quality
     return writers
+
+
+def save_book(book: Workbook, path: Path) -> None:
+    """Write a workbook to `path`, replacing what is there in one step; equal content gives equal bytes.
+
+    Raises:
+        UserError: `path` cannot be written.
+    """
+    replace_file(path, _to_bytes(book))
 
 
 def _to_bytes(book: Workbook) -> bytes:
@@ -130,22 +143,3 @@ def _to_bytes(book: Workbook) -> bytes:
             member.external_attr = _READABLE_FILE
             target.writestr(member, source.read(name))
     return packed.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put the file in place whole: a reader sees the old one or the new one, also after a loss of power."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with unfinished.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except (PermissionError, FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise UserError(
-            f"{path}: the workbook cannot be written ({error.strerror}): close it where it is open, or choose another folder"
-        ) from error

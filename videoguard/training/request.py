@@ -21,7 +21,7 @@ class Scoring(BaseModel):
     state: Path
     """State folder, where WordNet is."""
     answer_schema: dict[str, JsonValue] | None = None
-    """What `json_validity` asks of an answer beside being JSON."""
+    """What `json_schema` asks of an answer."""
 
 
 class TrainingRequest(BaseModel):

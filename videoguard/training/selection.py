@@ -18,7 +18,7 @@ from videoguard.evaluation.metrics.row_metric import RowMetric
 from videoguard.evaluation.resources import MissingResourceError
 from videoguard.frames.store import FrameStore
 from videoguard.inference.engine import Engine
-from videoguard.inference.generation import GenerationSettings
+from videoguard.inference.structured.answers import JsonAnswers, generation_settings
 from videoguard.models.media import TimedFrames
 from videoguard.models.preprocessing import Example, Preprocessor
 from videoguard.training.request import Scoring
@@ -69,7 +69,10 @@ class AnswerScore:
         share = -(-len(self._rows) // processes)
         mine = [self._rows[(rank + turn * processes) % len(self._rows)] for turn in range(share)]
         size = self._scoring.batch_size
-        engine, settings = Engine(model, self._preprocessor, size), GenerationSettings(self._scoring.max_new_tokens)
+        schema = self._scoring.answer_schema
+        json = None if schema is None else JsonAnswers(load_answer_schema(schema))
+        engine = Engine(model, self._preprocessor, size)
+        settings = generation_settings(self._scoring.max_new_tokens, json, engine)
         own: list[str] = []
         for start in range(0, share, size):
             prompts = [self._prompt(row) for row in mine[start : start + size]]

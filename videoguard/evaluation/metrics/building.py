@@ -24,7 +24,7 @@ def build_metric(
         sentence_model: folder or hub name of the sentence encoder.
         state: state folder; WordNet is looked for there, and copied there where the system has it elsewhere.
         cache_dir: where `evaluate` may put its files.
-        answer_schema: what `json_validity` asks of an answer beside being JSON.
+        answer_schema: what `json_schema` asks of an answer.
         labels: the known labels.
 
     Raises:

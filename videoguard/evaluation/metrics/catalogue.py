@@ -35,6 +35,10 @@ class KnownMetric:
     """Raises MissingResourceError where what it needs cannot be had."""
     against: Literal["reference", "label"] = "reference"
     """Whether answers are measured against the wanted answer or the sample's label."""
+    encodes: bool = False
+    """Whether it needs the sentence encoder, whose work can be done beside that of the others."""
+    of: Literal["answer", "generated"] = "answer"
+    """Whether the answer that counts is measured, or what was generated before a repair."""
 
 
 def known_metrics() -> dict[str, KnownMetric]:
@@ -98,7 +102,13 @@ def _action_description(given: Ingredients) -> RowMetric:
 def _json_validity(given: Ingredients) -> RowMetric:
     from videoguard.evaluation.metrics.json_validity import JsonValidity
 
-    return JsonValidity(given.cache_dir, given.answer_schema)
+    return JsonValidity(given.cache_dir)
+
+
+def _json_schema(given: Ingredients) -> RowMetric:
+    from videoguard.evaluation.metrics.json_validity import JsonSchema
+
+    return JsonSchema(given.cache_dir, given.answer_schema)
 
 
 def _timeline_valid(given: Ingredients) -> RowMetric:
@@ -157,7 +167,9 @@ def _facts(
 
 _METRICS = (
     KnownMetric(
-        _facts("bert_similarity", "BERT similarity", "share", "Cosine of the sentence embeddings."), _bert_similarity
+        _facts("bert_similarity", "BERT similarity", "share", "Cosine of the sentence embeddings."),
+        _bert_similarity,
+        encodes=True,
     ),
     KnownMetric(_facts("meteor", "METEOR", "share", "Words in common, with stems, synonyms and order."), _meteor),
     KnownMetric(_facts("rouge_l", "ROUGE-L", "share", "Longest common subsequence of words."), _rouge_l),
@@ -177,6 +189,7 @@ _METRICS = (
         _facts("action_top1", "Action, top-1", "yes_no", "Of the known actions the answer is nearest to the wanted one."),
         _action_top1,
         against="label",
+        encodes=True,
     ),
     KnownMetric(
         _facts(
@@ -185,7 +198,16 @@ _METRICS = (
         _action_description,
     ),
     KnownMetric(
-        _facts("json_validity", "JSON validity", "yes_no", "The answer is JSON where JSON was wanted."), _json_validity
+        _facts("json_validity", "JSON validity", "yes_no", "The answer was generated as JSON where JSON was wanted."),
+        _json_validity,
+        of="generated",
+    ),
+    KnownMetric(
+        _facts("json_repaired", "JSON after repair", "yes_no", "The answer is JSON after broken JSON was mended."),
+        _json_validity,
+    ),
+    KnownMetric(
+        _facts("json_schema", "JSON fits schema", "yes_no", "The answer that counts fits its JSON Schema."), _json_schema
     ),
     KnownMetric(
         _facts("timeline_valid", "Timeline valid", "yes_no", "The answer is a timeline of whole entries."), _timeline_valid

@@ -50,6 +50,7 @@ def guardrail_of(labels: Sequence[str]) -> dict[str, bool]:
     return {name: code in labels for code, name in CATEGORIES.items()}
 
 
-def response(description: str, labels: Sequence[str]) -> str:
-    """The answer after the last clip."""
-    return f"<response>DESCRIPTION: {description} GUARDRAIL: {json.dumps(guardrail_of(labels))}</response>"
+def response(description: str | None, labels: Sequence[str]) -> str:
+    """The answer after the last clip; without the description where there is none."""
+    described = "" if description is None else f"DESCRIPTION: {description} "
+    return f"<response>{described}GUARDRAIL: {json.dumps(guardrail_of(labels))}</response>"

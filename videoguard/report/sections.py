@@ -1,0 +1,424 @@
+"""What the page says: the sheets of the workbook as sections of plain tables."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, islice
+from pathlib import Path
+
+from videoguard.config import Band, SheetName
+from videoguard.evaluation.scores import MetricFacts
+from videoguard.manifests.sample import file_to_open
+from videoguard.quality.tables import NO_CLASS, decision
+from videoguard.report.confusion import mistakes_of, shown_matrix
+from videoguard.report.content import ModelResult, ReportContent
+from videoguard.report.errors_sheet import count_mishaps, in_short, mishaps_of
+from videoguard.report.figures import NO_FIGURES, SampleLine, score_of, scored_metrics, side_by_side, why_unscored
+from videoguard.report.judging import judge_facts
+from videoguard.report.links import video_link, web_link
+from videoguard.report.samples import shown_samples
+from videoguard.report.thumbnails import Strip, film_strip
+from videoguard.report.timeline import MOST_ENTRIES, entry_pairs, has_timelines
+from videoguard.report.wording import (
+    band_words,
+    colour_of,
+    difference_words,
+    figure_words,
+    finite,
+    interval_words,
+    is_unit,
+    is_yes_no,
+    metrics_of,
+    sample_words,
+)
+
+_MOST_CLASSES = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: what it shows, and what it is sorted by where that is not its text."""
+
+    text: str
+    number: float | None = None
+    look: str = ""
+    """`green`, `yellow`, `red`, `right`, `wrong`, `code`, or nothing."""
+    link: str | None = None
+    strength: float | None = None
+    """Of the colour, from 0 to 1."""
+    bar: tuple[float, float, float] | None = None
+    """A mean with its interval, all from 0 to 1, drawn in place of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Headings and rows; `rows` may be read once."""
+
+    headings: Sequence[str]
+    rows: Iterable[Sequence[Cell]]
+    title: str = ""
+    note: str = ""
+    is_long: bool = False
+    """Whether a reader wants to filter it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A sample with its frames."""
+
+    sample: Cell
+    strip: Strip | None
+    texts: Sequence[tuple[str, str]]
+    scores: Sequence[tuple[str, Cell]]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What is a sheet in the workbook."""
+
+    name: SheetName
+    title: str
+    notes: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    cards: Sequence[tuple[str, Sequence[Card]]] = field(default=())
+
+
+def sections_of(content: ReportContent, opened_from: Path) -> Iterator[Section]:
+    """The sections in the order of the sheets; one that has nothing to say is left out."""
+    makers = {
+        "summary": _summary,
+        "results": _results,
+        "comparison": _comparison,
+        "per_exercise": _per_exercise,
+        "confusion": _confusion,
+        "samples": _samples,
+        "timeline": _timeline,
+        "quality": _quality,
+        "errors": _errors,
+        "run": _run,
+    }
+    for name in content.sheets:
+        section = makers[name](content, content.title_of(name), opened_from) if name in makers else None
+        if section is not None:
+            yield section
+
+
+def _summary(content: ReportContent, title: str, opened_from: Path) -> Section:
+    metrics = metrics_of(content.models)
+    headings = [
+        "Metric",
+        "Model",
+        "Mean",
+        "95 % interval",
+        "From 0 to 1",
+        "n",
+        "Unscored",
+        "Median",
+        "Std. dev.",
+        "Min",
+        "Max",
+    ]
+    rows = [_summary_row(content, metric, model) for metric in metrics for model in content.models]
+    note = "Mean of the scored samples (n) with its 95 % bootstrap interval over source videos; the unscored are in no mean."
+    counts = [[_text(model.heading), *_counts(model)] for model in content.models]
+    left_out = [
+        [_text("Videos and samples quarantined, in no figure"), _count(len(content.quarantine)), _text(""), _text("")],
+        [_text("Manifest rows that could not be read"), _count(len(content.row_problems)), _text(""), _text("")],
+    ]
+    return Section(
+        "summary",
+        title,
+        tables=[
+            Table([*headings, "Thresholds"], rows, note=note),
+            Table(["", "Samples", "Answered", "Failed"], [*counts, *left_out], "Key counts"),
+        ],
+    )
+
+
+def _summary_row(content: ReportContent, metric: MetricFacts, model: ModelResult) -> list[Cell]:
+    figures = model.evaluation.summary.get(metric.name, NO_FIGURES)
+    band = content.bands.get(metric.name)
+    spread = (figures.median, figures.std, figures.min, figures.max)
+    mean, low, high = finite(figures.mean), finite(figures.ci_low), finite(figures.ci_high)
+    bar = (
+        None if mean is None or not is_unit(metric) else (mean, mean if low is None else low, mean if high is None else high)
+    )
+    return [
+        _text(metric.title),
+        _text(model.heading),
+        _score(metric, figures.mean, band),
+        _text(interval_words(metric, low, high)),
+        Cell("", mean if is_unit(metric) else None, bar=bar),
+        _count(figures.n),
+        _count(figures.unscored),
+        *(_score(metric, value, None) for value in spread),
+        _text(band_words(metric, band) if band else "none set"),
+    ]
+
+
+def _counts(model: ModelResult) -> list[Cell]:
+    failed = sum(row.status == "failed" for row in model.rows)
+    return [_count(len(model.rows)), _count(len(model.rows) - failed), _count(failed)]
+
+
+def _results(content: ReportContent, title: str, opened_from: Path) -> Section:
+    metrics = scored_metrics(content.models) or metrics_of(content.models)
+    lines = side_by_side(content.models)
+    order = (len(content.models) - 1, *range(len(content.models) - 1))
+    headings = [
+        *("Sample", "Video", "Exercise", "Question", "Wanted answer"),
+        *(f"Answer of {content.models[place].heading}" for place in order),
+        *map(sample_words, metrics),
+        *("Exercise in the answer", "Status", "What is missing, and why"),
+    ]
+
+    def row(line: SampleLine) -> list[Cell]:
+        main = line.rows[-1]
+        return [
+            _text(line.known.id),
+            _video(line, content, opened_from),
+            *map(_text, (line.known.label, line.known.question, line.known.reference)),
+            *(_answer(line, place) for place in order),
+            *(_sample_score(content, metric, score_of(line.scores, metric.name)) for metric in metrics),
+            _text(None if line.scores is None else line.scores.identified),
+            Cell("missing" if main is None else main.status, look="red" if main is None or main.status == "failed" else ""),
+            _text(_why(line, metrics)),
+        ]
+
+    return Section("results", title, tables=[Table(headings, map(row, lines), is_long=True)])
+
+
+def _why(line: SampleLine, metrics: Sequence[MetricFacts]) -> str:
+    main = line.rows[-1]
+    if main is None or main.status == "failed":
+        return why_unscored(main, None, "")
+    lacking = [metric for metric in metrics if score_of(line.scores, metric.name) is None]
+    return "\n".join(f"{metric.title}: {why_unscored(main, line.scores, metric.name)}" for metric in lacking)
+
+
+def _comparison(content: ReportContent, title: str, opened_from: Path) -> Section | None:
+    found = content.comparison
+    if found is None:
+        return None
+    facts = {metric.name: metric for metric in metrics_of(content.models)}
+    headings = {model.name: model.heading for model in content.models}
+    looks = {"better": "green", "worse": "red"}
+    tables = []
+    for (first, second), pairs in groupby(found.pairs, key=lambda pair: (pair.first, pair.second)):
+        names = headings.get(first, first), headings.get(second, second)
+        rows = []
+        for pair in pairs:
+            metric = facts.get(pair.metric, MetricFacts(name=pair.metric, title=pair.metric))
+            means = [_score(metric, value, None) for value in (pair.first_mean, pair.second_mean)]
+            differences = (pair.difference, pair.ci_low, pair.ci_high)
+            counts = (pair.n, pair.unscored, pair.better, pair.equal, pair.worse)
+            tested = [_text(pair.test), *map(_p_value, (pair.p_value, pair.p_corrected))]
+            verdict = Cell(pair.verdict or "–", look=looks.get(pair.verdict or "", ""))
+            changes = [Cell(difference_words(metric, value), finite(value)) for value in differences]
+            rows.append([_text(metric.title), *means, *changes, *map(_count, counts), *tested, verdict])
+        table_headings = ["Metric", *names, "Difference", "95 % low", "95 % high", "Samples", "Left out", "Better", "Equal"]
+        tables.append(
+            Table(
+                [*table_headings, "Worse", "Test", "p-value", "p corrected", "Verdict"],
+                rows,
+                f"{names[1]}, compared with {names[0]}",
+            )
+        )
+    changed = [
+        [
+            _text(facts[sample.metric].title if sample.metric in facts else sample.metric),
+            *(_text(headings.get(name, name)) for name in (sample.first, sample.second)),
+            *(Cell(f"{value:.3f}", value) for value in (sample.first_score, sample.second_score)),
+            Cell(f"{sample.change:+.3f}", sample.change),
+            _text(sample.id),
+        ]
+        for sample in found.changed
+    ]
+    if changed:
+        words = ["Metric", "Model", "Against", "Before", "After", "Change", "Sample"]
+        tables.append(Table([words[0], words[2], words[1], *words[3:]], changed, "Samples that changed most"))
+    note = (
+        f"{found.samples:,} samples that every model was asked about. Interval: 95 % paired bootstrap over source videos. "
+        f"Verdict: two-sided, at {found.alpha:.0%}, Holm's correction for {found.tests:,} tests."
+    )
+    return Section("comparison", title, [*([f"Partial: {found.partial}"] if found.partial else []), note], tables)
+
+
+def _per_exercise(content: ReportContent, title: str, opened_from: Path) -> Section:
+    metrics = scored_metrics(content.models)
+    samples: dict[str, int] = {}
+    for line in side_by_side(content.models):
+        if line.known.label is not None:
+            samples[line.known.label] = samples.get(line.known.label, 0) + 1
+    labels = sorted(
+        samples | {label: 0 for model in content.models for label in model.evaluation.by_label if label not in samples}
+    )
+    headings = [
+        "Exercise",
+        "Samples",
+        *(f"{metric.title}: {model.heading}" for model in content.models for metric in metrics),
+    ]
+    rows = [
+        [
+            _text(label),
+            _count(samples.get(label, 0)),
+            *(
+                _score(
+                    metric,
+                    model.evaluation.by_label.get(label, {}).get(metric.name, NO_FIGURES).mean,
+                    content.bands.get(metric.name),
+                )
+                for model in content.models
+                for metric in metrics
+            ),
+        ]
+        for label in labels
+    ]
+    notes = [] if rows else ["No sample names an exercise, so that there is nothing to tell apart."]
+    return Section("per_exercise", title, notes, [Table(headings, rows, is_long=len(rows) > _MOST_CLASSES)] if rows else [])
+
+
+def _confusion(content: ReportContent, title: str, opened_from: Path) -> Section | None:
+    titles = {metric.name: metric.title for metric in metrics_of(content.models)}
+    tables = []
+    for name, found in content.main.evaluation.classifications.items():
+        if not found.classes:
+            continue
+        matrix = shown_matrix(found, _MOST_CLASSES)
+        rows = []
+        for figures in matrix.lines:
+            cells = []
+            for answered in matrix.columns:
+                count = matrix.counts.get((figures.label, answered), 0)
+                look = "" if not count else "right" if answered == figures.label else "wrong"
+                cells.append(Cell(f"{count:,}" if count else "", count, look, strength=count / figures.wanted))
+            ends = [
+                _count(figures.wanted),
+                Cell(f"{figures.accuracy:.1%}", figures.accuracy),
+                Cell(f"{figures.f1:.3f}", figures.f1),
+            ]
+            rows.append([_text(figures.label), *cells, *ends])
+        scope = f" ({_MOST_CLASSES} of {len(found.classes):,} classes, those with most mistakes)"
+        words = titles.get(name, name) + (scope if len(found.classes) > _MOST_CLASSES else "")
+        tables.append(Table(["Wanted", *matrix.columns, "Samples", "Accuracy", "F1"], rows, words))
+        wrong = [[_text(cell.wanted), _text(cell.answered), _count(cell.count)] for cell in mistakes_of(found)[:30]]
+        if wrong:
+            tables.append(Table(["Wanted", "Named instead", "Samples"], wrong, "Most frequent mistakes"))
+    note = "A line is a wanted class, a column what the answer names. Blue is right, amber wrong; darker is a larger share."
+    return Section("confusion", title, [note], tables) if tables else None
+
+
+def _samples(content: ReportContent, title: str, opened_from: Path) -> Section | None:
+    shown = shown_samples(content.models, content.samples)
+    if shown is None:
+        return None
+    metrics = scored_metrics([content.main])
+
+    def card(line: SampleLine) -> Card:
+        frames = content.frames.get(line.known.video or "", [])
+        order = (len(content.models) - 1, *range(len(content.models) - 1))
+        answers = [(content.models[place].heading, _answer(line, place).text) for place in order]
+        return Card(
+            Cell(line.known.id, link=_video(line, content, opened_from).link),
+            film_strip(frames, content.samples.frames) if frames else None,
+            [("Wanted", line.known.reference), *answers],
+            [
+                (sample_words(metric), _sample_score(content, metric, score_of(line.scores, metric.name)))
+                for metric in metrics
+            ],
+        )
+
+    parts = [
+        (words, [card(line) for line in lines]) for words, lines in (("Worst", shown.worst), ("Best", shown.best)) if lines
+    ]
+    return Section("samples", title, cards=[(f"{words} {shown.metric.title}", cards) for words, cards in parts])
+
+
+def _timeline(content: ReportContent, title: str, opened_from: Path) -> Section | None:
+    if not has_timelines(content):
+        return None
+    headings = ["Sample", "Time", "Wanted event", "Wanted sentiment", "Answered event", "Answered sentiment"]
+    rows = []
+    for pair in islice(entry_pairs(content), MOST_ENTRIES):
+        known = pair.wanted or pair.answered
+        sides = [[None, None] if entry is None else [entry.event, entry.sentiment] for entry in (pair.wanted, pair.answered)]
+        same = {None: Cell("–"), True: Cell("yes", look="green"), False: Cell("no", look="red")}[pair.is_same_sentiment]
+        time = None if known is None else known.time
+        rows.append([*map(_text, (pair.sample, time, *sides[0], *sides[1])), same])
+    return Section("timeline", title, tables=[Table([*headings, "Same sentiment?"], rows, is_long=True)])
+
+
+def _quality(content: ReportContent, title: str, opened_from: Path) -> Section | None:
+    if content.quality is None:
+        return None
+    headings = ["Video", "Class", "Decision", "Reason", "Samples", "Width", "Height", "Brightness", "Sharpness"]
+    listed = sorted(content.quality, key=lambda video: (video.kept, video.video))
+    rows = (
+        [
+            *map(_text, (video.video, video.label or NO_CLASS, decision(video), "; ".join(video.reasons.values()))),
+            *map(_count, (video.samples, video.width, video.height)),
+            *(Cell("–" if value is None else f"{value:.3f}", value) for value in (video.brightness, video.sharpness)),
+        ]
+        for video in listed
+    )
+    left_out = sum(not video.kept for video in content.quality)
+    note = f"{len(content.quality):,} videos judged by their stored frames, {left_out:,} left out."
+    return Section("quality", title, [note], [Table(headings, rows, is_long=True)])
+
+
+def _errors(content: ReportContent, title: str, opened_from: Path) -> Section:
+    tables = []
+    counts = [
+        [*map(_text, (each.what, each.model, each.metrics)), _count(each.times), _text(each.reason)]
+        for each in count_mishaps(content)
+    ]
+    if counts:
+        tables.append(Table(["What happened", "Model", "Metrics", "How many", "Reason"], counts, "By reason"))
+    mishaps = [list(map(_text, mishap)) for mishap in mishaps_of(content)]
+    if mishaps:
+        tables.append(Table(["What happened", "Model", "Video", "Sample", "Reason"], mishaps, "One by one", is_long=True))
+    return Section("errors", title, [in_short(content)], tables)
+
+
+def _run(content: ReportContent, title: str, opened_from: Path) -> Section:
+    tables = [
+        Table(["", ""], [[_text(fact), Cell(value, link=web_link(value))] for fact, value in facts.items()], name)
+        for name, facts in (judge_facts(content) | content.facts.sections).items()
+    ]
+    return Section("run", title, tables=tables)
+
+
+def _text(text: str | None) -> Cell:
+    return Cell("–" if text is None else text)
+
+
+def _count(count: int) -> Cell:
+    return Cell(f"{count:,}", count)
+
+
+def _p_value(value: float | None) -> Cell:
+    known = finite(value)
+    return Cell("–" if known is None else "< 0.0001" if known < 1e-4 else f"{known:.4f}", known)
+
+
+def _score(metric: MetricFacts, value: float | None, band: Band | None) -> Cell:
+    known = finite(value)
+    return Cell(figure_words(metric, known), known, colour_of(known, band) or "")
+
+
+def _sample_score(content: ReportContent, metric: MetricFacts, score: float | None) -> Cell:
+    if is_yes_no(metric) and score in (0.0, 1.0):
+        return Cell("yes" if score else "no", score, "green" if score else "red")
+    return _score(metric, score, content.bands.get(metric.name))
+
+
+def _answer(line: SampleLine, place: int) -> Cell:
+    answered = line.rows[place]
+    if answered is not None and answered.answer == "":
+        return Cell("(empty answer)")
+    return _text(None if answered is None else answered.answer)
+
+
+def _video(line: SampleLine, content: ReportContent, opened_from: Path) -> Cell:
+    video = line.known.video
+    link = None if video is None else video_link(file_to_open(video), content.media_root, opened_from)
+    return Cell("–" if video is None else video, link=link)

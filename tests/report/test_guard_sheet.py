@@ -49,7 +49,8 @@ def guard_content(make):
             [UnsafeSpan(category="C3", start=2.0, end=5.0)],
         ),
     ]
-    return make.content(models=[ModelResult(name="guard", rows=rows, evaluation=Evaluation(rows=[], summary={}, by_label={}))])
+    nothing_scored = Evaluation(rows=[], summary={}, by_label={})
+    return make.content(models=[ModelResult(name="guard", rows=rows, evaluation=nothing_scored)])
 
 
 def rows_of(sheet):

@@ -50,7 +50,8 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # What libraries tell their developers is nothing that a user can act on.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    logging.getLogger("DeepSpeed").addFilter(lambda record: record.levelno > logging.WARNING)
+    for chatty in ("DeepSpeed", "bitsandbytes.backends.cpu.ops"):
+        logging.getLogger(chatty).addFilter(lambda record: record.levelno > logging.WARNING)
     try:
         app()
     except UserError as refusal:

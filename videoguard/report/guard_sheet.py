@@ -25,7 +25,7 @@ _LEVELS = {
 LEVEL_HEADINGS = ("Category", "Wanted", "Named", "Right", "Precision", "Recall", "F1", "Accuracy")
 DELAY_HEADINGS = ("Category", "Unsafe spans", "With alarm", "Mean, s", "Median, s", "Longest, s", "False alarms")
 VIDEO_HEADINGS = ("Video", "Wanted", "Said", "Verdict", "Alarms", "Frames", "Wrong frames", "Timeline, a mark each frame")
-_WIDTHS = (36, 16, 16, 16, 26, 12, 14, 60)
+_WIDTHS = (36, 16, 16, 16, 26, 12, 14, 48)
 _MARKS = {(False, False): "·", (True, True): "■", (True, False): "○", (False, True): "×"}
 DELAY_WORDS = "Time from the start of something unsafe to the alarm."
 LEGEND = "Timeline: · safe, ■ unsafe and told exactly, ○ unsafe and missed, × said wrongly, ? nobody says what it is."
@@ -103,6 +103,7 @@ def _write_level(pen: Pen, row: int, level: LevelFigures) -> int:
         for column, share in enumerate((figures.precision, figures.recall, figures.f1), start=5):
             pen.number(row, column, share, Style.SCORE)
         pen.number(row, 8, figures.accuracy, Style.SHARE)
+    pen.fit_heights(row - len(shown) + 1, row)
     return row
 
 
@@ -118,6 +119,7 @@ def _write_delays(pen: Pen, row: int, delays: Sequence[DelayFigures]) -> int:
         for column, seconds in enumerate((figures.mean_s, figures.median_s, figures.longest_s), start=4):
             pen.number(row, column, seconds, Style.AMOUNT)
         pen.number(row, 7, figures.false_alarms, Style.COUNT)
+    pen.fit_heights(row - len(delays) + 1, row)
     return row
 
 
@@ -140,7 +142,7 @@ def _write_video(pen: Pen, row: int, line: VideoLine) -> None:
         pen.text(row, column, text)
     pen.number(row, 6, line.frames, Style.COUNT)
     pen.number(row, 7, line.wrong, Style.COUNT)
-    pen.text(row, 8, line.marks)
+    pen.text(row, 8, line.marks, Style.CODE)
 
 
 def _video_line(row: AnswerRow, trace: GuardTrace) -> VideoLine:

@@ -15,7 +15,6 @@ from videoguard.report.confusion import mistakes_of, shown_matrix
 from videoguard.report.content import ModelResult, ReportContent
 from videoguard.report.errors_sheet import count_mishaps, in_short, mishaps_of
 from videoguard.report.figures import NO_FIGURES, SampleLine, score_of, scored_metrics, side_by_side, why_unscored
-<<<<<<< HEAD
 from videoguard.report.guard_sheet import (
     DELAY_HEADINGS,
     DELAY_WORDS,
@@ -25,9 +24,7 @@ from videoguard.report.guard_sheet import (
     level_words,
     video_lines,
 )
-=======
 from videoguard.report.judging import judge_facts
->>>>>>> main
 from videoguard.report.links import video_link, web_link
 from videoguard.report.samples import shown_samples
 from videoguard.report.thumbnails import Strip, film_strip

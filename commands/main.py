@@ -14,6 +14,7 @@ from commands.estimate import estimate
 from commands.export import export
 from commands.predict import predict
 from commands.run import run
+from commands.up import down, status, up
 from commands.world import app as world
 from videoguard.errors import UnavailableError, UserError
 
@@ -31,6 +32,9 @@ app.command()(estimate)
 app.command()(doctor)
 app.command()(export)
 app.command()(predict)
+app.command()(up)
+app.command()(status)
+app.command()(down)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")
 app.add_typer(world, name="world")
@@ -53,3 +57,7 @@ def main() -> None:
     except UnavailableError as fault:
         sys.stderr.write(f"error: {fault}\n")
         sys.exit(FELL_SHORT)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,6 +19,7 @@ from pathlib import Path
 PATIENCE_SECONDS = 15.0
 """How long what is asked to end has for it."""
 _ADOPT_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+_BY_SIGNAL = 128  # what a shell adds to the number of the signal
 _POLL_SECONDS = 0.2
 
 
@@ -32,7 +33,8 @@ def main(command: Sequence[str]) -> int:
     while program.poll() is None and not let_go.is_set():
         let_go.wait(_POLL_SECONDS)
     _end_all_below()
-    return program.wait()
+    status = program.wait()
+    return status if status >= 0 else _BY_SIGNAL - status
 
 
 def _notice(let_go: threading.Event) -> None:

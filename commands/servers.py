@@ -29,6 +29,8 @@ _PROFILES = STATE / "prefect" / "profiles.toml"
 _PROFILE = "video-guard"
 _ANSWER_SECONDS = 2.0
 _START_SECONDS = 180.0
+# One process of it is enough for a few users; a log of every request would hide what goes wrong.
+_MLFLOW_OPTIONS = ("--workers", "1", "--uvicorn-opts", "--no-access-log")
 _UNFINISHED = ("RUNNING", "PENDING", "CANCELLING")
 _LEFT = "what ran it was ended with `video-guard up`; order it again: it goes on from what is stored"
 
@@ -112,7 +114,7 @@ def start_servers(held: ExitStack, prefect_port: int, mlflow_port: int, tell: Ca
     server = start("prefect", "prefect", "server", "start", *listen, str(prefect_port))
     database = ("--backend-store-uri", RegistrySection().uri(STATE))
     files = ("--artifacts-destination", (STATE / "mlartifacts").absolute().as_uri())
-    pages = start("mlflow", "mlflow", "server", *listen, str(mlflow_port), *database, *files, "--workers", "1")
+    pages = start("mlflow", "mlflow", "server", *listen, str(mlflow_port), *database, *files, *_MLFLOW_OPTIONS)
     wait_until(partial(answers, f"{api}/health"), "the Prefect server", [pages, server], _START_SECONDS)
     wait_until(partial(answers, f"{mlflow}/health"), "the MLflow server", [server, pages], _START_SECONDS)
 

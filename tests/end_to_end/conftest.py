@@ -72,7 +72,7 @@ class Workspace:
         """Command lines of all processes that run in the working folder."""
         found = {}
         for process in Path("/proc").iterdir():
-            with suppress(FileNotFoundError, ProcessLookupError):
+            with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
                 if process.name.isdigit() and (process / "cwd").readlink() == self.folder:
                     found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
         return found

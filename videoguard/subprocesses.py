@@ -254,7 +254,7 @@ def _send(kind: str, content: object) -> None:
 
 def _end_with_caller() -> None:
     """Wait until the parent's end of standard input closes, then end at once: nobody waits for the result."""
-    # Not through `sys.stdin`: a process that is forked meanwhile closes its copy of it, and would wait for ever for the lock that
+    # Not through `sys.stdin`: a process that is forked meanwhile closes its copy, and would wait for ever for the lock that
     # the reading thread holds, a thread that the fork does not have.
     while os.read(sys.stdin.fileno(), 4096):
         pass

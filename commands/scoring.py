@@ -64,7 +64,7 @@ def write_scored(
     problems: Sequence[str] = (),
     media_root: Path | None = None,
 ) -> Path:
-    """Write the workbook, and the page beside it, and return where the workbook is.
+    """Write the workbook and, where it is wanted, the page beside it; return where the workbook is.
 
     Raises:
         UserError: it cannot be written there.

@@ -40,7 +40,11 @@ STEPS = (
     "publish",
     "world-base",
     "world-adapter",
+    "world-training",
+    "world-registry",
     "world-clip",
+    "world-evaluation",
+    "world-report",
 )
 Event = dict[str, Any]
 

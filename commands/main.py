@@ -17,6 +17,7 @@ from commands.guard import guard
 from commands.predict import predict
 from commands.run import run
 from commands.score import score
+from commands.up import down, status, up
 from commands.world import app as world
 from videoguard.errors import UnavailableError, UserError
 
@@ -37,6 +38,9 @@ app.command()(doctor)
 app.command()(export)
 app.command()(guard)
 app.command()(predict)
+app.command()(up)
+app.command()(status)
+app.command()(down)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")
 app.add_typer(world, name="world")
@@ -60,3 +64,7 @@ def main() -> None:
     except UnavailableError as fault:
         sys.stderr.write(f"error: {fault}\n")
         sys.exit(FELL_SHORT)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -106,14 +107,17 @@ def down() -> None:
     if standing is None:
         typer.echo("Nothing is up here.")
         return
-    os.kill(standing.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _DOWN_SECONDS
-    while (now := find_standing()) is not None and now.pid == standing.pid:
-        if time.monotonic() > deadline:
-            raise UnavailableError(
-                f"process {standing.pid} has not ended within {_DOWN_SECONDS:.0f} s; `kill -9 {standing.pid}` ends all"
-            )
-        time.sleep(_POLL_SECONDS / 5)
+    # Through a handle of the process: its number may go to another one meanwhile.
+    handle = os.pidfd_open(standing.pid)
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+        ended, _, _ = select.select([handle], [], [], _DOWN_SECONDS)
+    finally:
+        os.close(handle)
+    if not ended:
+        raise UnavailableError(
+            f"process {standing.pid} has not ended within {_DOWN_SECONDS:.0f} s; `kill -9 {standing.pid}` ends all"
+        )
     typer.echo("All ended. What was recorded is in .video-guard.")
 
 

@@ -108,7 +108,11 @@ def down() -> None:
         typer.echo("Nothing is up here.")
         return
     # Through a handle of the process: its number may go to another one meanwhile.
-    handle = os.pidfd_open(standing.pid)
+    try:
+        handle = os.pidfd_open(standing.pid)
+    except ProcessLookupError:
+        typer.echo("It has just ended.")
+        return
     try:
         signal.pidfd_send_signal(handle, signal.SIGTERM)
         ended, _, _ = select.select([handle], [], [], _DOWN_SECONDS)

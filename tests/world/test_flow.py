@@ -17,7 +17,7 @@ RECIPE = {
     "model": {"tiny": {}, "dtype": "float32"},
     "inputs": {"batch": "data/batch.json"},
     "output": "out",
-    "generation": {"size": [96, 64], "frames": 9, "steps": 1, "condition_frames": 5},
+    "generation": {"size": [96, 64], "frames": 9, "steps": 2, "condition_frames": 5},
     "training": {
         "batch": "data/training.json",
         "rank": 2,

@@ -22,9 +22,9 @@ RECIPE = {
         "batch": "data/training.json",
         "rank": 2,
         "alpha": 4,
-        "steps": 4,
-        "checkpoint_every": 2,
-        "learning_rate": 5e-3,
+        "steps": 8,
+        "warmup_steps": 0,
+        "learning_rate": 5e-2,
     },
 }
 

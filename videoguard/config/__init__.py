@@ -15,6 +15,7 @@ from videoguard.config.frames import FrameLimits, FramesSection
 from videoguard.config.inference import InferenceSection
 from videoguard.config.model import ModelSection, TinyModel
 from videoguard.config.places import ExecutionSection, RegistrySection
+from videoguard.config.promotion import PromotionSection
 from videoguard.config.quality import QualitySection
 from videoguard.config.report import SHEET_TITLES, Band, Colour, ReportSection, SamplesSection, SheetName
 from videoguard.config.section import Section
@@ -36,6 +37,7 @@ __all__ = [
     "LoraSection",
     "MetricName",
     "ModelSection",
+    "PromotionSection",
     "QualitySection",
     "RegistrySection",
     "ReportSection",
@@ -81,6 +83,22 @@ class RunConfig(Section):
             raise ValueError(
                 f"report.bands.{unknown[0]}: no metric has this name; the metrics are {', '.join(sorted(known))}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _promotion_is_by_metrics_of_the_evaluation(self) -> "RunConfig":
+        rule, known = self.registry.promotion, self.evaluation.metrics
+        # What the metrics of a user's file are called is known only to the file.
+        if rule is None or self.evaluation.custom is not None:
+            return self
+        named = {"metric": [rule.metric] if rule.metric else [], "guards": list(rule.guards or ())}
+        for field, metrics in named.items():
+            unknown = [metric for metric in metrics if metric not in {*known, "judge"}]
+            if unknown:
+                raise ValueError(
+                    f"registry.promotion.{field} names {unknown[0]}, which is not evaluated: "
+                    f"name one of evaluation.metrics ({', '.join(known)}), or add it there"
+                )
         return self
 
     @model_validator(mode="after")

@@ -8,12 +8,14 @@ import warnings
 import typer
 
 from commands.artifacts import app as artifacts
+from commands.compare import compare
 from commands.data import app as data
 from commands.doctor import doctor
 from commands.estimate import estimate
 from commands.export import export
 from commands.predict import predict
 from commands.run import run
+from commands.score import score
 from commands.world import app as world
 from videoguard.errors import UnavailableError, UserError
 
@@ -27,6 +29,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(run)
+app.command()(score)
+app.command()(compare)
 app.command()(estimate)
 app.command()(doctor)
 app.command()(export)

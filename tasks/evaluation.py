@@ -57,6 +57,7 @@ def score_answers(place: Workplace, config: RunConfig, answers: list[Artifact]) 
             seed=config.seed,
             answer_schema=schema_content(config.dataset.answer),
             labels=evaluation.labels,
+            judge=evaluation.judge,
             custom=None if evaluation.custom is None else evaluation.custom.absolute(),
             state=place.state,
             output=draft.folder,

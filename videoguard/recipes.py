@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from videoguard.config import RunConfig
+from videoguard.config import RunConfig, ScoringConfig
 from videoguard.errors import UserError, refuse_all
 
 Settings = dict[str, object]
@@ -44,14 +44,18 @@ def read_recipe(kind: type[Recipe], path: Path | None, overrides: Sequence[str] 
         UserError: the file is missing or not YAML, an override is malformed, or settings are refused; every refused
             setting is named at once, with the file, the field, its value and the rule.
     """
+    return _validate(kind, path, {} if path is None else _read_yaml(path), overrides)
+
+
+def load_scoring(path: Path | None, overrides: Sequence[str] = ()) -> ScoringConfig:
+    """What scoring takes of the recipe at `path`, or the defaults where it is None, with overrides over it.
+
+    Raises:
+        UserError: as `load_recipe`; the other sections of the recipe are not looked at.
+    """
     settings = {} if path is None else _read_yaml(path)
-    for override in overrides:
-        _lay_over(settings, override)
-    try:
-        return kind.model_validate(settings)
-    except ValidationError as invalid:
-        refuse_all(str(path or "settings"), describe_faults(invalid, kind))
-        raise
+    taken = {name: value for name, value in settings.items() if name in ScoringConfig.model_fields}
+    return _validate(ScoringConfig, path, taken, overrides)
 
 
 def describe_faults(invalid: ValidationError, kind: type[BaseModel] = RunConfig) -> list[str]:
@@ -74,6 +78,16 @@ def flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, objec
 def reproduce_command(recipe: str, overrides: Sequence[str]) -> str:
     """The command line that runs the same recipe with the same overrides."""
     return shlex.join(["video-guard", "run", recipe, *(part for override in overrides for part in ("--set", override))])
+
+
+def _validate(kind: type[Recipe], path: Path | None, settings: Settings, overrides: Sequence[str]) -> Recipe:
+    for override in overrides:
+        _lay_over(settings, override)
+    try:
+        return kind.model_validate(settings)
+    except ValidationError as invalid:
+        refuse_all(str(path or "settings"), describe_faults(invalid, kind))
+        raise
 
 
 def _read_yaml(path: Path) -> Settings:

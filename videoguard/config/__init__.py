@@ -3,14 +3,14 @@
 Unknown keys are refused, and every error is reported at once. Paths are relative to the working folder.
 """
 
-from typing import Annotated, get_args
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from videoguard.config.augmentation import AugmentationSection
 from videoguard.config.data import DataSection, SyntheticGuardVideos, SyntheticVideos
 from videoguard.config.dataset import AnswerSection, DatasetSection
-from videoguard.config.evaluation import EvaluationSection, MetricName
+from videoguard.config.evaluation import EvaluationSection, JudgeSection, MetricName
 from videoguard.config.frames import FrameLimits, FramesSection
 from videoguard.config.inference import InferenceSection
 from videoguard.config.model import ModelSection, TinyModel
@@ -18,6 +18,7 @@ from videoguard.config.places import ExecutionSection, RegistrySection
 from videoguard.config.promotion import PromotionSection
 from videoguard.config.quality import QualitySection
 from videoguard.config.report import SHEET_TITLES, Band, Colour, ReportSection, SamplesSection, SheetName
+from videoguard.config.scoring import ScoringConfig, check_bands
 from videoguard.config.section import Section
 from videoguard.config.training import LoraSection, TrainingSection
 
@@ -34,6 +35,7 @@ __all__ = [
     "FrameLimits",
     "FramesSection",
     "InferenceSection",
+    "JudgeSection",
     "LoraSection",
     "MetricName",
     "ModelSection",
@@ -43,6 +45,7 @@ __all__ = [
     "ReportSection",
     "RunConfig",
     "SamplesSection",
+    "ScoringConfig",
     "Section",
     "SheetName",
     "SyntheticGuardVideos",
@@ -76,13 +79,7 @@ class RunConfig(Section):
 
     @model_validator(mode="after")
     def _bands_are_of_metrics(self) -> "RunConfig":
-        # What the metrics of a user's file are called is known only to the file.
-        known = {*get_args(MetricName), "judge"}
-        unknown = sorted(self.report.bands.keys() - known)
-        if unknown and self.evaluation.custom is None:
-            raise ValueError(
-                f"report.bands.{unknown[0]}: no metric has this name; the metrics are {', '.join(sorted(known))}"
-            )
+        check_bands(self.report, self.evaluation)
         return self
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from videoguard.config.section import Section
+from videoguard.config.section import PositiveFloat, PositiveInt, Section
 
 MetricName = Literal[
     "bert_similarity",
@@ -28,6 +28,23 @@ MetricName = Literal[
 ]
 
 
+class JudgeSection(Section):
+    """A language model that rates each answer against the wanted one, from 1 to 5."""
+
+    model: str
+    """Folder or hub name of a causal language model, or the model's name at the server of `url`."""
+    url: str | None = None
+    """OpenAI-compatible server, such as http://127.0.0.1:8000/v1; absent, the model runs here."""
+    api_key_variable: str = "OPENAI_API_KEY"
+    """Environment variable that holds the server's key, where it wants one."""
+    max_new_tokens: PositiveInt = 128
+    """Longest reply, tokens."""
+    concurrency: PositiveInt = 8
+    """Answers that the server is asked about at once."""
+    timeout_s: PositiveFloat = 120.0
+    """Longest wait for a reply of the server, seconds."""
+
+
 class EvaluationSection(Section):
     """How answers are scored."""
 
@@ -39,3 +56,5 @@ class EvaluationSection(Section):
     """Sentence encoder of the BERT similarity: a folder or a hub name."""
     custom: Path | None = None
     """Python file with metrics of your own, each a function under `@metric(…)`; they are computed after `metrics`."""
+    judge: JudgeSection | None = None
+    """Who rates the answers; absent, nobody does."""

@@ -19,6 +19,7 @@ def evaluate(request: EvaluationRequest, emit: Emit) -> EvaluationReply:
         seed=request.seed,
         answer_schema=None if request.answer_schema is None else load_answer_schema(request.answer_schema),
         labels=request.labels,
+        judge=request.judge,
         custom=[] if request.custom is None else load_custom_metrics(request.custom),
     )
     write_evaluation(evaluation, request.output)

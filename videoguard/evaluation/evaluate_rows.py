@@ -1,20 +1,28 @@
 """Scores for answered rows: what was scored, what was not and why, and how sure the means are."""
 
 import math
+import multiprocessing
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from videoguard.config import JudgeSection
 from videoguard.dataset.answer_schema import AnswerSchema
-from videoguard.errors import UserError
+from videoguard.errors import UnavailableError, UserError
 from videoguard.evaluation.classification import classify
+from videoguard.evaluation.judging import FACTS as JUDGE_FACTS
+from videoguard.evaluation.judging import JUDGE, agreement, judge_rows
 from videoguard.evaluation.metrics.catalogue import Ingredients, KnownMetric, known_metrics
 from videoguard.evaluation.metrics.row_metric import RowMetric, RowResults
 from videoguard.evaluation.resources import MissingResourceError
-from videoguard.evaluation.scores import Classification, Evaluation, MetricSummary, RowScores
+from videoguard.evaluation.scores import Classification, Evaluation, MetricFacts, MetricSummary, RowScores
 from videoguard.evaluation.statistics import summarise
 from videoguard.inference.rows import AnswerRow
 from videoguard.manifests.labels import exercise_name
+
+_ROWS_FOR_TWO = 200
 
 
 def evaluate_rows(
@@ -27,7 +35,9 @@ def evaluate_rows(
     answer_schema: AnswerSchema | None = None,
     labels: Sequence[str] = (),
     custom: Sequence[KnownMetric] = (),
+    judge: JudgeSection | None = None,
     partial: str | None = None,
+    processes: int = 1,
 ) -> Evaluation:
     """Score every row by every metric, and summarise each metric over all rows and over the rows of each label.
 
@@ -43,17 +53,26 @@ def evaluate_rows(
         answer_schema: what `json_schema` asks of an answer.
         labels: the known labels; where there are none, those of the rows.
         custom: the user's own metrics, which are computed after those that are named.
+        judge: who rates the answers; its ratings are the metric `judge`.
+        processes: with two, a second one encodes sentences beside the other metrics, where there are rows enough.
         partial: why the figures are not for comparison, where the rows are not all.
 
     Raises:
-        UserError: a metric is not known.
+        UserError: a metric is not known, or the judge cannot be loaded.
+        UnavailableError: the judge does not answer.
     """
     chosen = choose_metrics(metrics, custom)
-    failures = [_failure(row) for row in rows]
     with tempfile.TemporaryDirectory(prefix="video-guard-metrics-") as cache_dir:
         given = Ingredients(cache_dir, state, sentence_model, answer_schema, tuple(labels) or known_labels(rows))
-        results = {metric.facts.name: _results(metric, given, rows, failures) for metric in chosen}
-    return assemble_evaluation(rows, {metric.facts.name: metric for metric in chosen}, results, seed, partial)
+        results = _all_results(chosen, given, rows, processes)
+    facts = {metric.facts.name: metric.facts for metric in chosen}
+    report = None
+    if judge is not None:
+        ratings, report = judge_rows(rows, judge, state)
+        agreements = agreement(ratings["scores"], {name: result["scores"] for name, result in results.items()})
+        report = report.model_copy(update={"agreement": agreements})
+        results[JUDGE], facts[JUDGE] = ratings, JUDGE_FACTS
+    return _assemble(rows, facts, results, seed).model_copy(update={"judge": report, "partial": partial})
 
 
 def choose_metrics(names: Sequence[str], custom: Sequence[KnownMetric] = ()) -> list[KnownMetric]:
@@ -75,27 +94,47 @@ def known_labels(rows: Sequence[AnswerRow]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(label for label in labels if label is not None))
 
 
-def assemble_evaluation(
-    rows: Sequence[AnswerRow],
-    metrics: Mapping[str, KnownMetric],
-    results: Mapping[str, RowResults],
-    seed: int = 0,
-    partial: str | None = None,
+def _assemble(
+    rows: Sequence[AnswerRow], facts: Mapping[str, MetricFacts], results: Mapping[str, RowResults], seed: int
 ) -> Evaluation:
-    """The evaluation that results of the metrics, by name, come to."""
+    """The evaluation that the results of the metrics, by name, come to."""
     failures = [_failure(row) for row in rows]
     scored = [_row_scores(position, row, failures[position], results) for position, row in enumerate(rows)]
-    summary = _summaries(rows, scored, list(metrics), seed)
+    summaries = _summaries(rows, scored, list(facts), seed)
     return Evaluation(
         rows=scored,
         summary={
-            name: figures.model_copy(update={"corpus": results[name].get("corpus")}) for name, figures in summary.items()
+            name: summary.model_copy(update={"corpus": results[name].get("corpus")}) for name, summary in summaries.items()
         },
-        by_label=_by_label(rows, scored, list(metrics), seed),
-        metrics={name: metric.facts for name, metric in metrics.items()},
+        by_label=_by_label(rows, scored, list(facts), seed),
+        metrics=dict(facts),
         classifications={name: _classification(result) for name, result in results.items() if "classes" in result},
-        partial=partial,
     )
+
+
+def _all_results(
+    chosen: Sequence[KnownMetric], given: Ingredients, rows: Sequence[AnswerRow], processes: int
+) -> dict[str, RowResults]:
+    encoding = [metric.facts.name for metric in chosen if metric.encodes]
+    others = [metric for metric in chosen if not metric.encodes]
+    if processes < 2 or not encoding or not others or len(rows) < _ROWS_FOR_TWO:
+        return {metric.facts.name: _results(metric, given, rows) for metric in chosen}
+    # A new process: a fork of one that has threads may hang.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as second:
+        encoded = second.submit(_results_by_name, encoding, given, rows)
+        found = {metric.facts.name: _results(metric, given, rows) for metric in others}
+        try:
+            found |= encoded.result()
+        except BrokenProcessPool as end:
+            raise UnavailableError(
+                "the process that encodes sentences ended before its time, perhaps for want of memory"
+            ) from end
+    return {metric.facts.name: found[metric.facts.name] for metric in chosen}
+
+
+def _results_by_name(names: Sequence[str], given: Ingredients, rows: Sequence[AnswerRow]) -> dict[str, RowResults]:
+    known = known_metrics()
+    return {name: _results(known[name], given, rows) for name in names}
 
 
 def _failure(row: AnswerRow) -> str | None:
@@ -104,9 +143,8 @@ def _failure(row: AnswerRow) -> str | None:
     return f"inference failed: {row.error or 'no answer was recorded'}"
 
 
-def _results(
-    metric: KnownMetric, given: Ingredients, rows: Sequence[AnswerRow], failures: Sequence[str | None]
-) -> RowResults:
+def _results(metric: KnownMetric, given: Ingredients, rows: Sequence[AnswerRow]) -> RowResults:
+    failures = [_failure(row) for row in rows]
     try:
         return _score(metric.build(given), metric, rows, failures)
     except MissingResourceError as missing:

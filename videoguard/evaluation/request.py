@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from videoguard.config import JudgeSection
 from videoguard.evaluation.resources import MissingResourceError
 from videoguard.evaluation.sentence_model import locate_sentence_model, weights_size
 from videoguard.evaluation.wordnet import provide_wordnet
@@ -26,6 +27,8 @@ class EvaluationRequest(BaseModel):
     """The known labels; none stands for those of the rows."""
     custom: Path | None = None
     """Python file with the user's own metrics."""
+    judge: JudgeSection | None = None
+    """Who rates the answers."""
     state: Path
     output: Path
     """Folder that gets `evaluation.json`."""

@@ -35,6 +35,8 @@ class KnownMetric:
     """Raises MissingResourceError where what it needs cannot be had."""
     against: Literal["reference", "label"] = "reference"
     """Whether answers are measured against the wanted answer or the sample's label."""
+    encodes: bool = False
+    """Whether it needs the sentence encoder, whose work can be done beside that of the others."""
     of: Literal["answer", "generated"] = "answer"
     """Whether the answer that counts is measured, or what was generated before a repair."""
 
@@ -165,7 +167,9 @@ def _facts(
 
 _METRICS = (
     KnownMetric(
-        _facts("bert_similarity", "BERT similarity", "share", "Cosine of the sentence embeddings."), _bert_similarity
+        _facts("bert_similarity", "BERT similarity", "share", "Cosine of the sentence embeddings."),
+        _bert_similarity,
+        encodes=True,
     ),
     KnownMetric(_facts("meteor", "METEOR", "share", "Words in common, with stems, synonyms and order."), _meteor),
     KnownMetric(_facts("rouge_l", "ROUGE-L", "share", "Longest common subsequence of words."), _rouge_l),
@@ -185,6 +189,7 @@ _METRICS = (
         _facts("action_top1", "Action, top-1", "yes_no", "Of the known actions the answer is nearest to the wanted one."),
         _action_top1,
         against="label",
+        encodes=True,
     ),
     KnownMetric(
         _facts(

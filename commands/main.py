@@ -13,6 +13,7 @@ from commands.data import app as data
 from commands.doctor import doctor
 from commands.estimate import estimate
 from commands.export import export
+from commands.models import app as models
 from commands.predict import predict
 from commands.run import run
 from commands.score import score
@@ -37,6 +38,7 @@ app.command()(export)
 app.command()(predict)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")
+app.add_typer(models, name="models")
 app.add_typer(world, name="world")
 
 

@@ -1,7 +1,8 @@
-"""The aliases of a registered model: `champion` is used, `candidate` was last held back, `previous` is what a rollback restores."""
+"""Aliases of a registered model: `champion` is used, `candidate` was held back last, a rollback restores `previous`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mlflow import MlflowClient
@@ -18,6 +19,19 @@ REPLACED = "promotion.previous"
 DECIDED = "promotion.decided"
 """Tag: when."""
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+
+
+@dataclass(frozen=True)
+class RegisteredVersion:
+    """A version of a registered model."""
+
+    number: str
+    created: datetime
+    source: str
+    """Where MLflow keeps its model."""
+    run_id: str | None
+    """Of the run that trained it."""
+    tags: Mapping[str, str]
 
 
 class Aliases:
@@ -46,25 +60,25 @@ class Aliases:
                 ) from None
             return {str(alias): str(version) for alias, version in found.aliases.items()}
 
-    def versions(self) -> list[ModelVersion]:
+    def versions(self) -> list[RegisteredVersion]:
         """All versions, oldest first."""
         self.holders()
         with self._asking():
-            found = list(self._client.search_model_versions(f"name='{self.model}'"))
-        return sorted(found, key=lambda version: int(version.version))
+            found = [_registered(each) for each in self._client.search_model_versions(f"name='{self.model}'")]
+        return sorted(found, key=lambda version: int(version.number))
 
-    def version(self, name: str) -> ModelVersion:
+    def version(self, name: str) -> RegisteredVersion:
         """The version of a number or an alias."""
         holders = self.holders()
         number = holders.get(name, name)
         with self._asking():
             if number.isdigit():
                 try:
-                    return self._client.get_model_version(self.model, number)
+                    return _registered(self._client.get_model_version(self.model, number))
                 except MlflowException as absent:
                     if absent.error_code not in _ABSENT:
                         raise
-        numbers = ", ".join(str(version.version) for version in self.versions())
+        numbers = ", ".join(version.number for version in self.versions())
         raise UserError(
             f"{name} is no version of {self.model}: it has the versions {numbers or '(none)'} "
             f"and the aliases {', '.join(sorted(holders)) or '(none)'}"
@@ -72,10 +86,10 @@ class Aliases:
 
     def standing(self, version: str) -> Standing:
         """Where a version stands against the champion."""
-        standing = stand(version, self.holders().get(CHAMPION), dict(self.version(version).tags))
+        standing = stand(version, self.holders().get(CHAMPION), self.version(version).tags)
         if standing.opponent is None:
             return standing
-        return standing.model_copy(update={"opponent_source": str(self.version(standing.opponent).source)})
+        return standing.model_copy(update={"opponent_source": self.version(standing.opponent).source})
 
     def carry_out(self, decision: PromotionDecision) -> None:
         """Record a decision as tags of the version and move the aliases as it says.
@@ -105,7 +119,7 @@ class Aliases:
         Raises:
             UserError: it is champion already.
         """
-        version = str(self.version(name).version)
+        version = self.version(name).number
         champion = self.holders().get(CHAMPION)
         if champion == version:
             raise UserError(f"version {version} of {self.model} is the champion already")
@@ -137,13 +151,13 @@ class Aliases:
         self._untag(previous, ROLLED_BACK)
         self._point(CHAMPION, previous)
         before = restored.tags.get(REPLACED)
-        if before is not None and before in {str(version.version) for version in self.versions()}:
+        if before is not None and before in {version.number for version in self.versions()}:
             self._point(PREVIOUS, before)
         else:
             self._unpoint(PREVIOUS)
         return previous, champion
 
-    def run_data(self, version: ModelVersion) -> tuple[dict[str, str], dict[str, float]]:
+    def run_data(self, version: RegisteredVersion) -> tuple[dict[str, str], dict[str, float]]:
         """Settings and metrics of the run that trained a version; empty where MLflow no longer has it."""
         if not version.run_id:
             return {}, {}
@@ -191,6 +205,16 @@ class Aliases:
         except CONNECTION_FAULTS as fault:
             reason = str(fault).strip().splitlines()[0]
             raise UnavailableError(f"MLflow at {self.uri} does not answer: {reason}; try again once it does") from None
+
+
+def _registered(version: ModelVersion) -> RegisteredVersion:
+    return RegisteredVersion(
+        number=str(version.version),
+        created=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC),
+        source=str(version.source),
+        run_id=version.run_id or None,
+        tags=dict(version.tags),
+    )
 
 
 def ask_standing(tracking_uri: str, model: str, version: str) -> Standing:

@@ -1,4 +1,4 @@
-"""The champion's adapter, fetched from where MLflow keeps it; a process of its own, since finding it loads model libraries."""
+"""The champion's adapter, fetched from where MLflow keeps it: a process of its own, which loads model libraries."""
 
 import shutil
 from pathlib import Path
@@ -44,12 +44,14 @@ def fetch(request: FetchRequest) -> FetchReply:
     """
     from videoguard.models.preprocessing import read_record
     from videoguard.registry.references import find_model
+    from videoguard.registry.versions import HOW_LOADED
 
     found = find_model(f"models:/{request.model}/{request.version}", request.tracking_uri)
     assert found.adapter is not None
     shutil.copytree(found.adapter, request.output / ADAPTER)
     record = read_record(found.adapter)
-    return FetchReply(base=found.base, base_name=record.base, base_digest=record.base_digest, loaded=dict(found.loaded))
+    loaded = {name: found.settings[key] for name in HOW_LOADED if (key := f"model.{name}") in found.settings}
+    return FetchReply(base=found.base, base_name=record.base, base_digest=record.base_digest, loaded=loaded)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ setup: .venv/.ready  ## Make .venv and fetch what the metrics need
 demo: setup  ## Run the quickstart: videos, training, evaluation, workbook
 	$(BIN)/video-guard run configs/quickstart.yaml
 
-demo-world: setup  ## Generate clips with a tiny world model: noise, no download
+demo-world: setup  ## Train and generate with a tiny world model: noise, no download
 	$(BIN)/python -m videoguard.world.demo data/world
 	$(BIN)/video-guard world generate configs/cosmos_tiny.yaml
 

@@ -13,6 +13,7 @@ from commands.data import app as data
 from commands.doctor import doctor
 from commands.estimate import estimate
 from commands.export import export
+from commands.guard import guard
 from commands.models import app as models
 from commands.predict import predict
 from commands.run import run
@@ -35,6 +36,7 @@ app.command()(compare)
 app.command()(estimate)
 app.command()(doctor)
 app.command()(export)
+app.command()(guard)
 app.command()(predict)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")

@@ -64,13 +64,14 @@ def write_scored(
     problems: Sequence[str] = (),
     media_root: Path | None = None,
 ) -> Path:
-    """Write the workbook, and return where it is.
+    """Write the workbook and, where it is wanted, the page beside it; return where the workbook is.
 
     Raises:
         UserError: it cannot be written there.
     """
     from videoguard.report.content import settings_text
     from videoguard.report.scored import scored_content
+    from videoguard.report.web_page import write_page
     from videoguard.report.workbook import write_workbook
 
     created = datetime.now(UTC)
@@ -78,8 +79,7 @@ def write_scored(
     content = scored_content(
         models,
         comparison,
-        title=config.report.title,
-        bands=config.report.bands,
+        report=config.report,
         created=created,
         settings=settings_text(flatten(config.model_dump(mode="json"))),
         sources=sources,
@@ -89,6 +89,8 @@ def write_scored(
         media_root=media_root,
     )
     write_workbook(content, path)
+    if config.report.html:
+        write_page(content, path.with_suffix(".html"))
     return path
 
 
@@ -178,8 +180,8 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
 def _pair_table(title: str, pairs: Sequence[PairedDifference]) -> Table:
     table = Table(title=escape(title), title_justify="left")
     table.add_column("metric", no_wrap=True)
-    for heading in ("difference", "95 % interval", "better/equal/worse", "p, corrected"):
-        table.add_column(heading, justify="right")
+    for heading in ("difference", "95 % interval", "better /\nequal /\nworse", "p,\ncorrected"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for pair in pairs:
         if pair.n:
             counts = f"{pair.better} / {pair.equal} / {pair.worse}"

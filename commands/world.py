@@ -17,7 +17,7 @@ from commands.terminal import RunDisplay, print_list, print_steps
 from videoguard.config.world import WorldConfig
 from videoguard.errors import UserError
 from videoguard.recipes import read_recipe
-from videoguard.world.inputs import list_items
+from videoguard.world.inputs import list_items, read_training_batch
 
 if TYPE_CHECKING:
     from videoguard.world.adapters.checks import AdapterFacts
@@ -124,6 +124,8 @@ def _run(recipe: Path | None, overrides: list[str], refresh: list[str], *, as_js
     config = read_recipe(WorldConfig, recipe, overrides)
     # Refused before Prefect is started.
     list_items(config)
+    if config.training is not None:
+        read_training_batch(config.training.batch)
     console = Console(stderr=as_json)
     signal.signal(signal.SIGINT, interrupt)
     with ExitStack() as served:
@@ -146,10 +148,29 @@ def _print_summary(console: Console, summary: "WorldSummary") -> None:
     if summary.is_noise:
         console.print("The clips are noise: the pipeline is a tiny one of random weights.", style="yellow")
     print_steps(console, summary.steps)
+    if summary.measures:
+        console.print(_measures(summary.measures))
     print_list(console, "Clips that failed", [f"{clip}: {reason}" for clip, reason in summary.failed.items()])
+    print_list(console, "Clips left out of the training", [f"{clip}: {why}" for clip, why in summary.left_out.items()])
+    print_list(console, "Clips that came out different by the same seed", summary.differing)
     console.print(f"\nGuardrail  {summary.guardrail}\nRefiner    {summary.refiner}", highlight=False)
+    if summary.losses is not None:
+        console.print(f"Training   loss {summary.losses[0]:.4f} to {summary.losses[1]:.4f}", highlight=False)
+        console.print(f"Model      {summary.registered_model}, version {summary.version}", highlight=False)
+    if summary.workbook is not None:
+        console.print(f"Workbook   {summary.workbook}", highlight=False, soft_wrap=True)
     for clip in summary.clips:
         console.print(f"Clip       {clip}", highlight=False, soft_wrap=True)
+
+
+def _measures(measures: dict[str, dict[str, float]]) -> Table:
+    table = Table(title="measures: mean over the clips", title_justify="left")
+    table.add_column("measure")
+    for variant in measures:
+        table.add_column(variant, justify="right")
+    for measure in dict.fromkeys(name for means in measures.values() for name in means):
+        table.add_row(measure, *(f"{means[measure]:.3f}" if measure in means else "" for means in measures.values()))
+    return table
 
 
 @app.command()

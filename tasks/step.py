@@ -42,7 +42,11 @@ STEPS = (
     "publish",
     "world-base",
     "world-adapter",
+    "world-training",
+    "world-registry",
     "world-clip",
+    "world-evaluation",
+    "world-report",
 )
 Event = dict[str, Any]
 

@@ -1,6 +1,5 @@
 """Step world clip: each clip is an artifact of its own, so that what is generated once is not generated again."""
 
-import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config.world import WorldConfig, WorldItem
 from videoguard.digests import digest_file, digest_source
-from videoguard.world.generation.request import ClipOrder, GenerationRequest
+from videoguard.world.generation.request import RECORD, ClipFacts, ClipOrder, GenerationRequest
 from videoguard.world.generation.running import run_orders
 
 BASE, ADAPTED = "base", "adapted"
@@ -160,10 +159,32 @@ def _order(
     )
 
 
-def order_again(order: ClipOrder) -> ClipOrder:
-    """The same clip into another folder."""
-    name = hashlib.sha256(order.key.encode()).hexdigest()[:16]
-    return order.model_copy(update={"folder": order.folder.with_name(f"again-{name}")})
+def repeat_clips(
+    place: Workplace,
+    config: WorldConfig,
+    base: WorldBaseReference,
+    adapters: Sequence[UsedAdapter],
+    results: Sequence[ClipResult],
+    work: Path,
+) -> list[str]:
+    """Generate clips once more; the outputs of those whose frames came out different."""
+    orders, recorded = [], {}
+    for result in results:
+        assert result.artifact is not None
+        item, key = result.item, str(result.item.output)
+        provenance = clip_provenance(config, base, adapters, item, result.variant)
+        order = _order(place, config, adapters, item, result.variant, key, provenance)
+        orders.append(order.model_copy(update={"folder": (work / "again" / provenance.key).absolute()}))
+        recorded[key] = _frames_digest(place.path(result.artifact))
+    request = generation_request(place, config, base, adapters, orders, 0)
+    failed = generate(request, config, lambda order: None, part="again")
+    differing = [order.key for order in orders if order.key in failed or _frames_digest(order.folder) != recorded[order.key]]
+    shutil.rmtree(work / "again", ignore_errors=True)
+    return differing
+
+
+def _frames_digest(folder: Path) -> str:
+    return ClipFacts.model_validate_json((folder / RECORD).read_bytes()).frames_sha256
 
 
 def _moving(folder: Path) -> Callable[[Draft], None]:

@@ -84,6 +84,7 @@ def test_a_part_of_the_rows_says_so_in_print_json_and_workbook(tmp_path: Path) -
     )
     book = load_workbook(out)
     assert any("limit=5" in str(cell.value) for row in book["Summary"].iter_rows() for cell in row)
+    assert "Partial run: limit=5" in out.with_suffix(".html").read_text(encoding="utf-8")
     assert "Partial (limit=5): not for comparison" in call("score", path, "--limit", "5", "--out", str(out), *QUICK).stdout
     whole = call("score", path, "--limit", "12", "--out", str(out), "--json", *QUICK).stdout
     assert json.loads(whole)["partial"] is None

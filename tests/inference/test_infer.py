@@ -1,12 +1,17 @@
 """Answers for a whole split: a row for every sample, in order, from the model that was asked for."""
 
+import json
+
 import pytest
 
 from videoguard.config import FramesSection, InferenceSection
+from videoguard.dataset.answer_schema import AnswerSchema
 from videoguard.dataset.building import read_split
 from videoguard.errors import UserError
+from videoguard.inference.generation import Answer
 from videoguard.inference.infer import ROWS, infer
 from videoguard.inference.rows import read_rows
+from videoguard.inference.structured.answers import JsonAnswers
 
 
 def test_every_test_sample_is_answered_in_the_order_of_the_split(answered, small_set):
@@ -84,3 +89,32 @@ def test_an_adapter_is_not_used_on_another_base(inference_request, tiny_base, tm
 def test_a_folder_without_a_record_is_no_adapter(inference_request, tmp_path):
     with pytest.raises(UserError, match=r"has no preprocessing.json"):
         infer(inference_request(tmp_path, adapter=tmp_path), lambda event: None)
+
+
+def test_answers_that_are_json_are_held_to_their_schema_and_labels_are_scored(inference_request, small_set, tmp_path):
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["exercise"],
+        "properties": {"exercise": {"enum": ["plank", "squat"]}},
+    }
+    how = InferenceSection(batch_size=12, max_new_tokens=40, constrained=True, label_scores=True, workers=0)
+    reply = infer(inference_request(tmp_path, inference=how, answer_schema=schema), lambda event: None)
+    rows = read_rows(tmp_path / ROWS)
+    assert {json.loads(row.answer or "")["exercise"] for row in rows} <= {"plank", "squat"}
+    assert (reply.repaired, {row.generated for row in rows}) == (0, {None})
+    known = {row["label"] for row in read_split(small_set.dataset, "train")}
+    assert {row.predicted_label for row in rows} <= known
+    assert all(1 / len(known) <= (row.label_probability or 0) <= 1 for row in rows)
+
+
+def test_broken_json_is_mended_and_kept_beside_the_answer(inference_request, tmp_path):
+    schema = {"type": "object"}
+    how = InferenceSection(batch_size=12, max_new_tokens=12, workers=0)
+    reply = infer(inference_request(tmp_path, inference=how, answer_schema=schema), lambda event: None)
+    # The adapter writes sentences: nothing can be made of them, and nothing is made up.
+    assert reply.repaired == 0
+    answer = Answer('{"exercise": "squat', 5, -1.0)
+    counted = JsonAnswers(AnswerSchema(schema)).count(answer)
+    assert (counted.answer, counted.generated) == ('{"exercise": "squat"}', '{"exercise": "squat')
+    assert JsonAnswers(AnswerSchema(schema), repaired=False).count(answer).answer == '{"exercise": "squat'

@@ -1,5 +1,7 @@
 """The workbook read back: every number against the scores, and what must hold whatever the content is."""
 
+import math
+import random
 import re
 from xml.etree import ElementTree
 from zipfile import ZipFile
@@ -8,7 +10,7 @@ import pytest
 from openpyxl import load_workbook
 
 from videoguard.errors import UserError
-from videoguard.evaluation.scores import Evaluation, MetricSummary
+from videoguard.evaluation.scores import Evaluation, MetricSummary, RowScores
 from videoguard.report.content import ModelResult, RunFacts
 from videoguard.report.workbook import WorkbookCounts, write_workbook
 
@@ -436,3 +438,32 @@ def test_a_place_that_cannot_be_written_is_named(make, tmp_path):
     with pytest.raises(UserError, match=r"folder.xlsx: the report cannot be written"):
         write_workbook(make.content(), tmp_path / "folder.xlsx")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder.xlsx"]
+
+
+def test_every_score_of_every_sample_comes_back_whole(make, write):
+    """200 samples by five metrics with scores that have many digits, a fifth of them unscored."""
+    chance = random.Random(0)
+    names = ("bert_similarity", "meteor", "rouge_l", "exercise_accuracy", "judge")
+    rows, scores = [], []
+    for place in range(200):
+        rows.append(make.answer_row(f"s{place}", mean_token_logprob=-chance.random()))
+        given = {name: chance.uniform(-1, 1) if chance.random() < 0.8 else None for name in names}
+        given["exercise_accuracy"] = chance.choice([0.0, 1.0, None])
+        scores.append(RowScores(id=f"s{place}", scores=given))
+    summary = {name: MetricSummary(n=200, unscored=0, mean=0.5) for name in names}
+    evaluation = Evaluation(rows=scores, summary=summary, metrics=make.metrics)
+    lines = by_header(
+        write(make.content(models=[ModelResult(name="m", rows=rows, evaluation=evaluation)]))["Results"], "Sample"
+    )
+    headings = ("BERT similarity", "METEOR", "ROUGE-L", "Exercise right?", "Judge")
+    words = {0.0: "no", 1.0: "yes"}
+    for line, row, entry in zip(lines, rows, scores, strict=True):
+        assert line["Sample"] == row.id
+        assert line["Confidence"] == pytest.approx(math.exp(row.mean_token_logprob), rel=1e-12)
+        for heading, name in zip(headings, names, strict=True):
+            score = entry.scores[name]
+            if score is None or name == "exercise_accuracy":
+                assert line[heading] == ("–" if score is None else words[score])
+            else:
+                # The file has 16 digits of a number.
+                assert line[heading] == pytest.approx(score, rel=1e-15)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from openpyxl import load_workbook
 
 from videoguard.world.demo import write_demo
 
@@ -17,7 +18,14 @@ RECIPE = {
     "inputs": {"batch": "data/batch.json"},
     "output": "out",
     "generation": {"size": [96, 64], "frames": 9, "steps": 1, "condition_frames": 5},
-    "evaluation": None,
+    "training": {
+        "batch": "data/training.json",
+        "rank": 2,
+        "alpha": 4,
+        "steps": 4,
+        "checkpoint_every": 2,
+        "learning_rate": 5e-3,
+    },
 }
 
 
@@ -60,6 +68,43 @@ def test_clips_are_written_and_what_failed_is_named(project, first):
     assert summary["is_noise"]
     record = json.loads((project / "out" / "demo_0.json").read_text())["record"]
     assert (record["guardrail"], record["refiner"], record["seed"]) == ("off", "off", 0)
+    assert record["weights"] == {"trained": 1.0}
+
+
+@pytest.mark.slow
+def test_base_and_adapter_are_measured_side_by_side(project, first):
+    _, summary, _ = first
+    assert summary["measures"].keys() == {"base", "adapted"}
+    assert summary["measures"]["adapted"]["base_difference"] > 0
+    assert "base_difference" not in summary["measures"]["base"]
+    # One clip was generated twice, and came out the same.
+    assert summary["differing"] == []
+    book = load_workbook(project / summary["workbook"])
+    assert book.sheetnames == ["Clips", "Errors", "Run"]
+    run = {row[0].value: row[1].value for row in book["Run"].iter_rows(max_col=2)}
+    assert run["Seeds"] == "1 of 1 clips that were made again had the same frames"
+
+
+@pytest.mark.slow
+def test_the_trained_adapter_is_registered_and_generates(project, first, tmp_path):
+    import mlflow
+    import pandas as pd
+
+    _, summary, _ = first
+    assert (summary["registered_model"], summary["version"]) == ("video-guard-world", "1")
+    mlflow.set_tracking_uri(f"sqlite:///{project / '.video-guard' / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model("models:/video-guard-world/1")
+    rows = pd.DataFrame(
+        {
+            "input": [str(project / "data" / "demo_0.mp4"), str(project / "recipe.yaml")],
+            "prompt": json.loads((project / "data" / "batch.json").read_text())[0]["prompt"],
+            "output": [str(tmp_path / "a.mp4"), str(tmp_path / "b.mp4")],
+        }
+    )
+    told = model.predict(rows)
+    assert told["error"].tolist() == [None, "it is not a video file"]
+    assert (tmp_path / "a.mp4").read_bytes() == (project / "out" / "demo_0.mp4").read_bytes()
+    assert not (tmp_path / "b.mp4").exists()
 
 
 @pytest.mark.slow
@@ -70,13 +115,18 @@ def test_the_file_beside_a_clip_makes_it_again_and_nothing_is_computed_twice(pro
     status, summary, _ = generate(project, "out/demo_1.json")
     assert (status, summary["clips"]) == (0, ["out/demo_1.mp4"])
     assert clip.read_bytes() == made
-    assert {step["step"]: (step["computed"], step["reused"]) for step in summary["steps"]} == {
-        "world-base": (0, 1),
-        "world-clip": (0, 1),
+    computed = {step["step"]: step["computed"] for step in summary["steps"]}
+    assert {step: computed[step] for step in ("world-base", "world-training", "world-registry", "world-clip")} == {
+        "world-base": 0,
+        "world-training": 0,
+        "world-registry": 0,
+        "world-clip": 0,
     }
     # Made anew by the same recipe it is the same clip.
     status, summary, _ = generate(project, "out/demo_1.json", "--refresh", "world-clip")
-    assert [step["computed"] for step in summary["steps"] if step["step"] == "world-clip"] == [1]
+    computed = {step["step"]: step["computed"] for step in summary["steps"]}
+    # Base and adapted anew; since both came out with the same bytes, nothing after them was done again.
+    assert (computed["world-clip"], computed["world-evaluation"], computed["world-report"]) == (2, 0, 0)
     assert clip.read_bytes() == made
 
 

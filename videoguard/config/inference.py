@@ -18,6 +18,8 @@ class InferenceSection(Section):
     """Hold every answer to `dataset.answer.json_schema` while it is generated, so that it fits whatever the model learnt."""
     repair: bool = True
     """Mend answers that are broken JSON, where `dataset.answer` wants JSON; how many were mended is counted."""
+    label_scores: bool = False
+    """Score the labels of the training split for each sample, beside its answer: the likeliest one and its probability."""
     workers: Annotated[int, Field(ge=0)] = 1
     """Processes that read frames and prepare prompts ahead of the model; 0 does so in between."""
     device: Literal["auto", "cuda", "mps", "cpu"] = "auto"

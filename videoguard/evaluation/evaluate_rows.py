@@ -11,6 +11,7 @@ from pathlib import Path
 from videoguard.config import JudgeSection
 from videoguard.dataset.answer_schema import AnswerSchema
 from videoguard.errors import UnavailableError, UserError
+from videoguard.evaluation.calibration import calibrate
 from videoguard.evaluation.classification import classify
 from videoguard.evaluation.judging import FACTS as JUDGE_FACTS
 from videoguard.evaluation.judging import JUDGE, agreement, judge_rows
@@ -109,6 +110,7 @@ def _assemble(
         by_label=_by_label(rows, scored, list(facts), seed),
         metrics=dict(facts),
         classifications={name: _classification(result) for name, result in results.items() if "classes" in result},
+        calibration=calibrate(rows),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from videoguard.evaluation.calibration import Calibration
 from videoguard.evaluation.judgements import JudgeReport
 
 _FILE = "evaluation.json"
@@ -146,6 +147,8 @@ class Evaluation(BaseModel):
     """By metric: `exercise_accuracy`, `action_top1`, `timeline_sentiment`."""
     judge: JudgeReport | None = None
     """Who judged and how far that agrees with the metrics; None where no judge was asked."""
+    calibration: Calibration | None = None
+    """Whether the label probabilities tell how often the labels are right; None where no labels were scored."""
     partial: str | None = None
     """Why the figures are not for comparison, such as `limit=20`; None for all rows."""
 

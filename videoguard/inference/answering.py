@@ -12,6 +12,8 @@ from videoguard.frames.store import FrameStore
 from videoguard.inference.engine import Engine
 from videoguard.inference.fingerprint import INFERENCE_SOURCE
 from videoguard.inference.generation import Answer, GenerationSettings, Unanswered
+from videoguard.inference.label_form import LabelForm
+from videoguard.inference.label_scores import LabelScorer
 from videoguard.inference.prompts import Prepared, Prompts, Question, prepare_ahead
 from videoguard.inference.row_store import StoredAnswer
 from videoguard.inference.rows import AnswerRow
@@ -37,11 +39,14 @@ class Answerer:
     """Processes that prepare prompts ahead of the model."""
     json: JsonAnswers | None = None
     """What is done about answers that are JSON; None where they are text."""
+    labels: LabelScorer | None = None
+    """Scores the known labels for each question; None where that is not wanted."""
 
     def answer(self, questions: Sequence[Question]) -> Iterator[dict[int, AnswerRow]]:
         """The rows of questions by their numbers, a few at a time as they are finished. Each question gets a row."""
         prompts = Prompts(questions, self.frames, self.engine.preprocessor)
-        finished = self._outcomes(prepare_ahead(prompts, prompts.by_length(), self.workers))
+        held: dict[int, Example] = {}
+        finished = self._outcomes(prepare_ahead(prompts, prompts.by_length(), self.workers), held)
         size = max(1, round(self.engine.batch_size * _GROUP_SHARE))
         started = time.monotonic()
         group: dict[int, Answer | str] = {}
@@ -49,12 +54,14 @@ class Answerer:
             group[number] = outcome
             now = time.monotonic()
             if len(group) >= size or now - started >= _GROUP_SECONDS:
-                yield self._rows(questions, group, now - started)
+                yield self._rows(questions, group, held, started)
                 group, started = {}, time.monotonic()
         if group:
-            yield self._rows(questions, group, time.monotonic() - started)
+            yield self._rows(questions, group, held, started)
 
-    def _outcomes(self, prepared: Iterator[tuple[int, Prepared]]) -> Iterator[tuple[int, Answer | str]]:
+    def _outcomes(
+        self, prepared: Iterator[tuple[int, Prepared]], held: dict[int, Example]
+    ) -> Iterator[tuple[int, Answer | str]]:
         refused: list[tuple[int, str]] = []
 
         def prompts() -> Iterator[tuple[int, Example]]:
@@ -62,6 +69,8 @@ class Answerer:
                 if isinstance(prompt, str):
                     refused.append((number, prompt))
                 else:
+                    if self.labels is not None:
+                        held[number] = prompt
                     yield number, prompt
 
         for number, outcome in self.engine.answer_all(prompts(), self.settings):
@@ -69,15 +78,19 @@ class Answerer:
         yield from refused
 
     def _rows(
-        self, questions: Sequence[Question], group: Mapping[int, Answer | str], seconds: float
+        self, questions: Sequence[Question], group: Mapping[int, Answer | str], held: dict[int, Example], started: float
     ) -> dict[int, AnswerRow]:
-        answered = sum(not isinstance(outcome, str) for outcome in group.values())
-        return {
-            number: failed_row(questions[number], outcome)
-            if isinstance(outcome, str)
-            else AnswerRow(**questions[number].sample, **self._told(outcome), latency_s=seconds / answered)
-            for number, outcome in group.items()
-        }
+        answers = {number: outcome for number, outcome in group.items() if not isinstance(outcome, str)}
+        labels = self._score_labels(answers, {number: held.pop(number) for number in group if number in held})
+        seconds = time.monotonic() - started
+        rows: dict[int, AnswerRow] = {}
+        for number, outcome in group.items():
+            if isinstance(outcome, str):
+                rows[number] = failed_row(questions[number], outcome)
+            else:
+                told = {**self._told(outcome), **labels.get(number, {}), "latency_s": seconds / len(answers)}
+                rows[number] = AnswerRow(**questions[number].sample, **told)
+        return rows
 
     def _told(self, answer: Answer) -> dict[str, Any]:
         counted = CountedAnswer(answer.text) if self.json is None else self.json.count(answer)
@@ -88,6 +101,17 @@ class Answerer:
             "generated": counted.generated,
             "mean_token_logprob": None if mean is None else round(mean, _DECIMALS),
             "new_tokens": answer.new_tokens,
+        }
+
+    def _score_labels(self, answers: Mapping[int, Answer], prompts: Mapping[int, Example]) -> dict[int, dict[str, Any]]:
+        if self.labels is None:
+            return {}
+        numbers = list(answers)
+        scores = self.labels.score([prompts[number] for number in numbers], [answers[number].text for number in numbers])
+        return {
+            number: {"predicted_label": score.label, "label_probability": round(score.probability, _DECIMALS)}
+            for number, score in zip(numbers, scores, strict=True)
+            if score is not None
         }
 
 
@@ -113,6 +137,7 @@ def decided_by(
     rule: FrameRule,
     longest: int,
     json: JsonAnswers | None = None,
+    labels: LabelForm | None = None,
 ) -> dict[str, object]:
     """What decides every answer of one model alike.
 
@@ -123,6 +148,7 @@ def decided_by(
         rule: how videos are sampled.
         longest: longest answer, tokens.
         json: what is done about answers that are JSON.
+        labels: the labels that are scored, and how answers write them.
     """
     sampling = {name: value for name, value in asdict(rule).items() if name != "limits"}
     return {
@@ -133,6 +159,7 @@ def decided_by(
         "frames": sampling,
         "max_new_tokens": longest,
         "json": None if json is None else json.decisions,
+        "labels": None if labels is None else asdict(labels),
     }
 
 

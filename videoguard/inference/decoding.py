@@ -4,6 +4,7 @@ transformers' own generation keeps all sequences of a batch until the last one i
 key-value cache, and others join it. All is aligned on the right: what joins with less behind it is padded on the left.
 """
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -75,6 +76,11 @@ class Sequences:
         padding = int(self._state["attention_mask"].any(dim=0).int().argmax())
         if padding and self.can_join:
             self._cut(padding)
+
+    def copy(self) -> "Sequences":
+        """The same sequences, to go on from in another way."""
+        state = {**self._state, "past_key_values": copy.deepcopy(self._cache)}
+        return Sequences(self._model, self._tokens, self.logits, state, self._processors)
 
     def join(self, others: "Sequences") -> None:
         """Take in other sequences, as rows after those that are here."""

@@ -7,6 +7,8 @@ from videoguard.dataset.building import messages_of, read_split
 from videoguard.frames.store import FrameStore
 from videoguard.inference.answering import Answerer, decided_by, row_key, row_of
 from videoguard.inference.engine import Engine
+from videoguard.inference.label_form import LabelForm, find_label_form
+from videoguard.inference.label_scores import LabelScorer
 from videoguard.inference.prompts import Question
 from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.inference.row_store import RowStore
@@ -40,7 +42,8 @@ def infer(request: InferenceRequest, emit: Emit) -> InferenceReply:
     questions = [question_of(row) for row in split]
     frames = None if request.frame_store is None else FrameStore(request.frame_store, request.frame_shards)
     base = find_base(request.base, request.revision)
-    keys = _keys(request, base, questions, frames)
+    labels = _label_form(request)
+    keys = _keys(request, base, questions, frames, labels)
     store = RowStore(request.row_store)
     stored = store.find(keys, request.since)
     rows = {number: row_of(questions[number], stored[key]) for number, key in enumerate(keys) if key in stored}
@@ -49,7 +52,7 @@ def infer(request: InferenceRequest, emit: Emit) -> InferenceReply:
     missing = [number for number in range(len(split)) if number not in rows]
     if missing:
         note = _noting(emit, rows, len(split))
-        answerer = _load(request, base, frames, note)
+        answerer = _load(request, base, frames, note, labels)
         for group in answerer.answer([questions[number] for number in missing]):
             made = {missing[place]: row for place, row in group.items()}
             store.add({keys[number]: row for number, row in made.items()})
@@ -78,8 +81,18 @@ def question_of(row: Row) -> Question:
     return Question({**sample, "reference": row["answer"]}, messages_of(row)[:-1])
 
 
+def _label_form(request: InferenceRequest) -> LabelForm | None:
+    if not request.inference.label_scores:
+        return None
+    return find_label_form((row["answer"], row["label"]) for row in read_split(request.dataset, "train"))
+
+
 def _keys(
-    request: InferenceRequest, base: BaseModelFolder, questions: Sequence[Question], frames: FrameStore | None
+    request: InferenceRequest,
+    base: BaseModelFolder,
+    questions: Sequence[Question],
+    frames: FrameStore | None,
+    labels: LabelForm | None,
 ) -> list[str]:
     decided = decided_by(
         base.digest,
@@ -88,6 +101,7 @@ def _keys(
         frame_rule_of(request.frames),
         request.inference.max_new_tokens,
         json_answers(request.answer_schema, request.inference),
+        labels,
     )
     digests = {} if frames is None else frames.digests
     return [row_key(question, digests.get(question.video or ""), decided) for question in questions]
@@ -98,7 +112,11 @@ def _noting(emit: Emit, rows: Mapping[int, AnswerRow], of: int) -> Callable[[str
 
 
 def _load(
-    request: InferenceRequest, base: BaseModelFolder, frames: FrameStore | None, note: Callable[[str], None]
+    request: InferenceRequest,
+    base: BaseModelFolder,
+    frames: FrameStore | None,
+    note: Callable[[str], None],
+    labels: LabelForm | None,
 ) -> Answerer:
     processor = load_processor(base)
     adapter = request.adapter
@@ -120,4 +138,5 @@ def _load(
     engine = Engine(model, Preprocessor(processor, base.family), inference.batch_size, note)
     json = json_answers(request.answer_schema, inference)
     settings = generation_settings(inference.max_new_tokens, json, engine)
-    return Answerer(engine, frames, settings, inference.workers, json)
+    scorer = None if labels is None else LabelScorer(engine, labels)
+    return Answerer(engine, frames, settings, inference.workers, json, scorer)

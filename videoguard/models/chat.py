@@ -57,7 +57,8 @@ class ChatTemplate:
                 f"the chat template of the {family.model_type} model does not continue its own generation prompt: "
                 f"it asks with {prompt!r}, and writes an answer after {before!r}; give the model another template"
             )
-        self._opening = before.removeprefix(prompt) if before.startswith(prompt) else ""
+        self.opening: str = before.removeprefix(prompt) if before.startswith(prompt) else ""
+        """What the template writes between its generation prompt and an answer, and the model with it."""
         tokenizer = tokenizer_of(processor)
         self._written = _through_first_token(after, tokenizer)
         self.end_of_turn: str = self._written or str(tokenizer.eos_token)
@@ -78,7 +79,7 @@ class ChatTemplate:
 
     def answer(self, text: str) -> str:
         """An answer as the template writes it, with its end of turn."""
-        return self._opening + text + self.end_of_turn
+        return self.opening + text + self.end_of_turn
 
     def last_turn(self, messages: Sequence[Message]) -> Turn:
         """What a model reads after the last answer of a conversation that ends where it is to write another."""

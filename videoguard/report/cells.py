@@ -29,6 +29,7 @@ _PADDING = 2.0
 # Calibri 10 in widths that are counted in digits of Calibri 11; words that do not fit leave room at the ends of lines.
 _CHARACTERS_PER_WIDTH = 1.15
 _FIRST_WIDE = "\u2e80"
+_TALLER = 1.2
 # Code points that XML 1.0 cannot carry, https://www.w3.org/TR/xml/#charsets. Carriage returns are made line feeds before.
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LINE_END = re.compile("\r\n?")
@@ -82,7 +83,7 @@ class Pen:
         self.sheet = sheet
         self._tally = tally
         self._widths = widths
-        self._lines: defaultdict[int, int] = defaultdict(lambda: 1)
+        self._lines: defaultdict[int, float] = defaultdict(lambda: 1.0)
         self._links = 0
         for column, width in enumerate(widths, start=1):
             sheet.column_dimensions[get_column_letter(column)].width = width
@@ -143,15 +144,18 @@ class Pen:
         return cell
 
 
-def _lines(text: str, width: float) -> int:
-    """Lines that the text takes in a column; East Asian characters and most pictographs are as wide as two others."""
-    if len(text) < width / 2:
+def _lines(text: str, width: float) -> float:
+    """Height of the text in a column, in lines; East Asian characters and most pictographs are as wide as two others.
+
+    Their fonts have taller lines, too.
+    """
+    if text.isascii() and len(text) < width / 2:
         return 1 + text.count("\n")
     wide = 0 if text.isascii() else sum(character >= _FIRST_WIDE for character in text)
     fitting = width * _CHARACTERS_PER_WIDTH
-    if "\n" not in text:
-        return max(1, math.ceil((len(text) + wide) / fitting))
-    return sum(max(1, math.ceil(len(line) * (1 + wide / len(text)) / fitting)) for line in text.split("\n"))
+    share = wide / len(text) if text else 0.0
+    lines = sum(max(1, math.ceil(len(line) * (1 + share) / fitting)) for line in text.split("\n"))
+    return lines * _TALLER if wide else lines
 
 
 def _units(text: str) -> int:

@@ -86,8 +86,8 @@ def _columns(content: ReportContent, lines: list[SampleLine], opened_from: Path)
         pen.link(row, column, video or "", link)
 
     return [
-        _text_column("Sample", _fitting((line.known.id for line in lines), 10, 20), lambda line: line.known.id),
-        *([_Column("Video", _fitting(shown, 16, 36), write_video)] if shown else []),
+        _text_column("Sample", _fitting((line.known.id for line in lines), 10, 40), lambda line: line.known.id),
+        *([_Column("Video", _fitting(shown, 16, 40), write_video)] if shown else []),
         _text_column(
             "Exercise", _fitting((line.known.label or "" for line in lines), 10, 20), lambda line: line.known.label
         ),

@@ -6,6 +6,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from videoguard.report.cells import LONGEST_TEXT, Pen, Tally
 from videoguard.report.content import ReportContent
+from videoguard.report.judging import judge_facts
 from videoguard.report.links import web_link
 from videoguard.report.page import set_up_print, write_heading, write_notice
 
@@ -16,7 +17,7 @@ def write_run(sheet: Worksheet, content: ReportContent, tally: Tally) -> None:
     set_up_print(sheet, None, content.partial)
     sheet.sheet_view.showGridLines = False
     row = write_notice(pen, 1, 2, content.partial)
-    for name, facts in content.facts.sections.items():
+    for name, facts in (judge_facts(content) | content.facts.sections).items():
         row = _write_section(pen, row, name, facts)
     _write_section(pen, row, "This workbook", _changes(tally))
 

@@ -66,7 +66,7 @@ class _Table:
     def widths(self) -> list[float]:
         pixels = max((strip.width for strip in self.strips.values()), default=0) + 2 * _MARGIN
         frames = [(pixels - _PIXELS_AROUND) / _PIXELS_PER_WIDTH] if self.strips else []
-        return [20, 26, *frames, *[32] * (1 + len(self.content.models)), *[12] * len(self.metrics)]
+        return [34, 36, *frames, *[32] * (1 + len(self.content.models)), *[12] * len(self.metrics)]
 
 
 def has_samples(content: ReportContent) -> bool:

@@ -1,22 +1,29 @@
 """The workbook of answers that were scored outside of a run."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from videoguard.config import Band
+from videoguard.config import ReportSection
 from videoguard.evaluation.comparing import ComparedModel
 from videoguard.evaluation.comparison import Comparison
-from videoguard.report.content import ModelResult, ReportContent, RunFacts
+from videoguard.frames.decoding import DecodeError
+from videoguard.frames.rule import FrameRule
+from videoguard.frames.workers import read_video
+from videoguard.report.content import ModelResult, ReportContent, RunFacts, StoredFrame
+from videoguard.report.samples import pictured_videos
 from videoguard.revision import code_revision, package_versions
+
+_LONGEST_SIDE = 320
+"""Of a frame that is shown, pixels."""
 
 
 def scored_content(
     models: Sequence[ComparedModel],
     comparison: Comparison | None,
     *,
-    title: str,
-    bands: Mapping[str, Band],
+    report: ReportSection,
     created: datetime,
     settings: Mapping[str, str],
     sources: Mapping[str, str],
@@ -30,8 +37,7 @@ def scored_content(
     Args:
         models: the models with their scores.
         comparison: of the models by their names.
-        title: heading of the workbook.
-        bands: colour thresholds by metric.
+        report: title, colours and sheets of the workbook.
         created: when the scores were made.
         settings: of the scoring, by their dotted names.
         sources: where the answers of each model came from.
@@ -40,12 +46,15 @@ def scored_content(
         partial: why the figures are not for comparison.
         media_root: folder that video paths are relative to.
     """
-    return ReportContent(
-        title=title,
+    content = ReportContent(
+        title=report.title,
         created=created,
         models=[ModelResult(name=model.name, rows=list(model.rows), evaluation=model.evaluation) for model in models],
         comparison=comparison,
-        bands=dict(bands),
+        bands=dict(report.bands),
+        samples=report.samples,
+        sheets=report.sheets,
+        sheet_titles=report.sheet_titles,
         row_problems=list(problems),
         facts=RunFacts(
             sections={
@@ -58,3 +67,21 @@ def scored_content(
         partial=partial,
         media_root=None if media_root is None else media_root.absolute(),
     )
+    if media_root is None:
+        return content
+    rule = FrameRule(count=report.samples.frames, max_side=_LONGEST_SIDE, codec="jpeg", jpeg_quality=85)
+    return content.model_copy(update={"frames": _frames(pictured_videos(content), media_root, rule)})
+
+
+def _frames(videos: Sequence[str], media_root: Path, rule: FrameRule) -> dict[str, list[StoredFrame]]:
+    """Frames of the videos that are files here; one that is not, or cannot be decoded, is shown without."""
+    found = {}
+    for video in videos:
+        path = media_root / video
+        if not path.is_file():
+            continue
+        with suppress(DecodeError):
+            read = read_video(path, rule)
+            times = zip(read.frames, read.timestamps_s, strict=True)
+            found[video] = [StoredFrame(image=image, time_s=time) for image, time in times]
+    return found

@@ -13,6 +13,7 @@ from videoguard.report.confusion import mistakes_of, shown_matrix
 from videoguard.report.content import ModelResult, ReportContent
 from videoguard.report.errors_sheet import count_mishaps, in_short, mishaps_of
 from videoguard.report.figures import NO_FIGURES, SampleLine, score_of, scored_metrics, side_by_side, why_unscored
+from videoguard.report.judging import judge_facts
 from videoguard.report.links import video_link, web_link
 from videoguard.report.samples import shown_samples
 from videoguard.report.thumbnails import Strip, film_strip
@@ -96,7 +97,7 @@ def sections_of(content: ReportContent, opened_from: Path) -> Iterator[Section]:
         "run": _run,
     }
     for name in content.sheets:
-        section = makers[name](content, content.title_of(name), opened_from)
+        section = makers[name](content, content.title_of(name), opened_from) if name in makers else None
         if section is not None:
             yield section
 
@@ -381,7 +382,7 @@ def _errors(content: ReportContent, title: str, opened_from: Path) -> Section:
 def _run(content: ReportContent, title: str, opened_from: Path) -> Section:
     tables = [
         Table(["", ""], [[_text(fact), Cell(value, link=web_link(value))] for fact, value in facts.items()], name)
-        for name, facts in content.facts.sections.items()
+        for name, facts in (judge_facts(content) | content.facts.sections).items()
     ]
     return Section("run", title, tables=tables)
 

@@ -77,7 +77,7 @@ def write_workbook(content: ReportContent, path: Path, opened_from: Path | None 
     tally = Tally()
     rows = _fill(book, content, tally, opened_from or path.parent)
     counts = WorkbookCounts(rows, len(book.sheetnames), tally.escaped, tally.removed, tally.cut)
-    replace_file(path, _to_bytes(book))
+    save_book(book, path)
     return counts
 
 
@@ -120,6 +120,15 @@ def _writers(
     if content.quality is not None:
         writers["quality"] = quality_sheet.write_quality
     return writers
+
+
+def save_book(book: Workbook, path: Path) -> None:
+    """Write a workbook to `path`, replacing what is there in one step; equal content gives equal bytes.
+
+    Raises:
+        UserError: `path` cannot be written.
+    """
+    replace_file(path, _to_bytes(book))
 
 
 def _to_bytes(book: Workbook) -> bytes:

@@ -61,6 +61,22 @@ def read_batch(path: Path) -> list[WorldItem]:
     return items
 
 
+def read_training_batch(path: Path) -> list[tuple[Path, str]]:
+    """Clips to learn from, with their prompts: a JSON list of `{"input_video", "prompt"}`; other keys are not read.
+
+    Raises:
+        UserError: it cannot be read, or rows are refused, all of them at once.
+    """
+    rows = read_rows(path)
+    problems = [
+        f'row {number}: it must be {{"input_video": "…", "prompt": "…"}}, both of them texts'
+        for number, row in enumerate(rows, start=1)
+        if not (isinstance(row, Mapping) and all(isinstance(row.get(key), str) for key in ("input_video", "prompt")))
+    ]
+    refuse_all(str(path), problems)
+    return [(find_input(row["input_video"], path.parent), row["prompt"]) for row in rows]
+
+
 def read_rows(path: Path) -> list[Any]:
     """The rows of a batch file.
 

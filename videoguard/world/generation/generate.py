@@ -1,7 +1,6 @@
 """Clips, one after the other, by one loaded pipeline; one that fails is told by name and the next is begun."""
 
 import hashlib
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,7 +86,7 @@ def _generate(
     device: str,
     on_step: Callable[[int], None],
 ) -> None:
-    how, started = request.generation, time.monotonic()
+    how = request.generation
     width, height = how.pixels
     condition = read_condition(order.input, how.condition_frames, width, height)
     if guardrail is not None:
@@ -122,7 +121,6 @@ def _generate(
         device=device,
         latents_sha256=made.latents_sha256,
         frames_sha256=hashlib.sha256(np.ascontiguousarray(frames).tobytes()).hexdigest(),
-        seconds=round(time.monotonic() - started, 2),
     )
     _write(order.folder, frames, condition, facts)
 

@@ -80,4 +80,3 @@ class ClipFacts(BaseModel):
     """Of the latents as float32."""
     frames_sha256: str
     """Of the frames before encoding, as 8-bit RGB."""
-    seconds: float

@@ -97,6 +97,7 @@ class RunSummary(BaseModel):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing failed, nothing was left out, and the new version could be put to the test."""
-        is_undecided = self.promotion is not None and self.promotion.outcome == "undecided"
-        return not (self.quarantine or self.dropped or self.problems or self.failed_rows or is_undecided)
+        """Whether nothing failed, nothing was left out, and the new version could be tested against the champion, if any."""
+        decided = self.promotion
+        is_untested = decided is not None and decided.outcome == "undecided" and decided.against is not None
+        return not (self.quarantine or self.dropped or self.problems or self.failed_rows or is_untested)

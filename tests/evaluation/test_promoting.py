@@ -1,6 +1,7 @@
 """The rule of promotion, by hand."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -93,9 +94,10 @@ def test_failing_where_the_champion_scores_is_no_way_to_win():
 
 
 def test_what_cannot_be_tested_is_not_promoted():
-    one_video = {"groups": ["video"] * 12}
-    champion, candidate = model("a", {"right": [0.0] * 12}, **one_video), model("b", {"right": [1.0] * 12}, **one_video)
-    fields = {"model": "walks", "version": "4", "against": None, "guards": None}
+    one_video = ["video"] * 12
+    champion = model("a", {"right": [0.0] * 12}, groups=one_video)
+    candidate = model("b", {"right": [1.0] * 12}, groups=one_video)
+    fields: dict[str, Any] = {"model": "walks", "version": "4", "against": None, "guards": None}
     found = decide(champion, candidate, metric="right", **fields)
     assert (found.outcome, found.opponent) == ("undecided", "the base model, there being no champion")
     assert "of one video" in found.reasons[0]

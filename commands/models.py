@@ -58,7 +58,8 @@ def ls(
         table.add_row(str(facts["version"]), *map(escape, words))
     console = Console()
     console.print(table)
-    console.print(f"{len(listed)} versions of {name}; one of them in full: video-guard models diff VERSION", highlight=False)
+    number = "1 version" if len(listed) == 1 else f"{len(listed)} versions"
+    console.print(f"{number} of {name}; video-guard models diff tells in what two differ", highlight=False)
 
 
 @app.command()

@@ -47,6 +47,15 @@ def predict(
         Literal["float32", "bfloat16", "float16"] | None,
         typer.Option(help="Number format of the weights; that of the recipe, or float32, if absent."),
     ] = None,
+    window: Annotated[
+        float | None, typer.Option(help="Cut long videos into windows of so many seconds, each looked at as a clip.")
+    ] = None,
+    overlap: Annotated[float, typer.Option(min=0.0, help="Seconds that two windows have in common.")] = 0.0,
+    merge: Annotated[
+        Literal["vote", "distinct", "timeline"],
+        typer.Option(help="What becomes of the windows' answers: the commonest, each different one, or each with its time."),
+    ] = "vote",
+    copies: Annotated[int, typer.Option(min=0, help="Look also at so many changed copies of each video, and vote.")] = 0,
     vote: Annotated[bool, typer.Option("--vote", help="Add a row of what most of several models agree on.")] = False,
     media_root: Annotated[
         Path | None, typer.Option(help="Folder that the media paths of manifests are relative to; their own if absent.")
@@ -66,6 +75,7 @@ def predict(
     """
     # Loading them takes seconds, and no other command needs them.
     from videoguard.inference.row_store import ROW_STORE, RowStore
+    from videoguard.inference.views import Looks, Windows
     from videoguard.inference.voting import vote as take_vote
     from videoguard.prediction.models import find_models
     from videoguard.prediction.output import require_writable, write_predictions
@@ -78,11 +88,16 @@ def predict(
         raise UserError(f"--model is {', '.join(model)}: each model can be asked once")
     if vote and len(model) < 2:
         raise UserError("--vote takes the opinion of several models: give --model at least twice")
+    if window is not None and not overlap < window:
+        raise UserError(f"--window is {window} and --overlap is {overlap}: a window must be longer than what two share")
+    if window is None and (overlap or merge != "vote"):
+        raise UserError("--overlap and --merge say how windows are cut and merged: give --window with them")
     samples, problems = _read(inputs, media_root)
     samples = samples[:limit]
     uri = RegistrySection(tracking_uri=tracking_uri).uri(state)
     models = find_models(model, uri, base=base, frames=num_frames, dtype=dtype)
-    settings = PredictionSettings(max_new_tokens, question, batch_size, workers, device)
+    looks = Looks(None if window is None else Windows(window, overlap), copies, merge)
+    settings = PredictionSettings(max_new_tokens, question, batch_size, workers, device, looks)
     console = Console(stderr=True)
     columns = (TextColumn("answers"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:

@@ -1,6 +1,7 @@
 """The code that decides an answer. Apart, since the flow's process loads no model library."""
 
 INFERENCE_SOURCE = (
+    "augmentation/changes.py",
     "inference",
     "models/preprocessing.py",
     "models/chat.py",

@@ -13,6 +13,7 @@ import torch
 from videoguard.dataset.messages import Message
 from videoguard.errors import UserError
 from videoguard.frames.store import FrameStore
+from videoguard.inference.views import WHOLE, View
 from videoguard.models.media import TimedFrames
 from videoguard.models.preprocessing import Example, Preprocessor
 from videoguard.subprocesses import end_with_parent
@@ -33,6 +34,8 @@ class Question:
     """What an `AnswerRow` tells of the sample."""
     messages: Sequence[Message]
     """The conversation up to the answer."""
+    view: View = WHOLE
+    """What is shown of the stored frames."""
 
     @property
     def video(self) -> str | None:
@@ -72,7 +75,8 @@ class Prompts:
         if question.video is None:
             return None
         assert self._frames is not None
-        return TimedFrames(self._frames.frames(question.video), self._frames.timestamps(question.video))
+        shown = TimedFrames(self._frames.frames(question.video), self._frames.timestamps(question.video))
+        return question.view.of(shown)
 
     def _length(self, number: int) -> tuple[tuple[int, ...], int]:
         question = self._questions[number]

@@ -1,10 +1,11 @@
 """Samples in, the rows of each model out; what was answered before is read from the row store."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from videoguard.digests import digest_media
@@ -19,6 +20,7 @@ from videoguard.inference.prompts import Question
 from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow
 from videoguard.inference.shared_base import SharedBase
+from videoguard.inference.views import ONE_LOOK, WHOLE, Looks, View
 from videoguard.manifests.sample import MediaSource, Sample, files_of, media_sources
 from videoguard.prediction.models import AskedModel
 from videoguard.prediction.questions import ask
@@ -39,6 +41,8 @@ class PredictionSettings:
     workers: int = 2
     """Processes that decode videos, and that prepare prompts."""
     device: str = "auto"
+    looks: Looks = ONE_LOOK
+    """Windows of long videos, and changed copies."""
 
 
 @dataclass
@@ -103,7 +107,10 @@ def _begin(
     store: RowStore,
 ) -> _Asking:
     questions = ask(samples, model.record, settings.question)
-    decided = decided_by(model.base.digest, model.adapter, model.loaded, model.record.frame_rule(), settings.max_new_tokens)
+    rule = settings.looks.rule(model.record.frame_rule())
+    decided = decided_by(model.base.digest, model.adapter, model.loaded, rule, settings.max_new_tokens)
+    if not settings.looks.is_one:
+        decided["looks"] = settings.looks.decides()
     keys = [row_key(question, digests.get(question.video or ""), decided) for question in questions]
     stored = store.find(keys)
     rows = {number: row_of(questions[number], stored[key]) for number, key in enumerate(keys) if key in stored}
@@ -144,7 +151,7 @@ def _answer(
     for asking in group:
         if asking.model.adapter is not None:
             shared.require_fit(asking.model.adapter)
-    rule = first.record.frame_rule()
+    rule = settings.looks.rule(first.record.frame_rule())
     count = len(group[0].questions)
     missing = [number for number in range(count) if any(number not in each.rows for each in group)]
     for start in range(0, len(missing), _DECODED_AT_ONCE):
@@ -156,11 +163,16 @@ def _answer(
                 with shared.using(asking.model.adapter) as model:
                     engine = Engine(model, shared.preprocessor, settings.batch_size, note)
                     answerer = Answerer(engine, frames, GenerationSettings(settings.max_new_tokens), settings.workers)
-                    _answer_chunk(asking, chunk, answerer, store, tell)
+                    _answer_chunk(asking, chunk, answerer, settings.looks, store, tell)
 
 
 def _answer_chunk(
-    asking: _Asking, chunk: Sequence[int], answerer: Answerer, store: RowStore, tell: Callable[[], None]
+    asking: _Asking,
+    chunk: Sequence[int],
+    answerer: Answerer,
+    looks: Looks,
+    store: RowStore,
+    tell: Callable[[], None],
 ) -> None:
     quarantine = dict(answerer.frames.quarantine()) if answerer.frames is not None else {}
     left = [number for number in chunk if number not in asking.rows]
@@ -169,11 +181,52 @@ def _answer_chunk(
         if question.video in quarantine:
             asking.rows[number] = failed_row(question, quarantine[question.video])
     left = [number for number in left if number not in asking.rows]
-    for group in answerer.answer([asking.questions[number] for number in left]):
+    questions = [asking.questions[number] for number in left]
+    looked = answerer.answer(questions) if looks.is_one else _look(questions, asking.model.record.frames, answerer, looks)
+    for group in looked:
         made = {left[place]: row for place, row in group.items()}
         store.add({asking.keys[number]: row for number, row in made.items()})
         asking.rows |= made
         tell()
+
+
+def _look(questions: Sequence[Question], window: int, answerer: Answerer, looks: Looks) -> Iterator[dict[int, AnswerRow]]:
+    """Rows of questions by their numbers, each as soon as all looks at its video have their answers."""
+    frames = answerer.frames
+    views = [_views(question, window, frames, looks) for question in questions]
+    flat = [(number, place, copy) for number, each in enumerate(views) for place in range(len(each)) for copy in each[place]]
+    waiting = Counter(number for number, _, _ in flat)
+    found: dict[int, AnswerRow] = {}
+    for group in answerer.answer([replace(questions[number], view=view) for number, _, view in flat]):
+        found |= group
+        waiting.subtract(flat[index][0] for index in group)
+        done = {number for number, left in waiting.items() if left == 0}
+        rows: dict[int, list[list[AnswerRow]]] = {number: [[] for _ in views[number]] for number in done}
+        for index, (number, place, _) in enumerate(flat):
+            if number in done:
+                rows[number][place].append(found.pop(index))
+        for number in done:
+            del waiting[number]
+        if done:
+            yield {
+                number: looks.merge_rows(rows[number], _times(questions[number], views[number], frames)) for number in done
+            }
+
+
+def _views(question: Question, window: int, frames: FrameStore | None, looks: Looks) -> list[list[View]]:
+    if question.video is None or frames is None or question.video not in frames.digests:
+        return [[WHOLE]]
+    return looks.views(frames.shape(question.video)[0], window, frames.digest_of(question.video))
+
+
+def _times(question: Question, views: Sequence[Sequence[View]], frames: FrameStore | None) -> list[tuple[float, float]]:
+    """Start and end of each window, seconds; a frame is shown until the next one."""
+    if question.video is None or frames is None or question.video not in frames.digests:
+        return [(0.0, 0.0) for _ in views]
+    times = frames.timestamps(question.video)
+    spacing = float(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
+    ends = [*map(float, times[1:]), float(times[-1]) + spacing]
+    return [(float(times[copies[0].start]), ends[(copies[0].stop or len(times)) - 1]) for copies in views]
 
 
 @contextmanager

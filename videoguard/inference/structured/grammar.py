@@ -80,6 +80,10 @@ class HeldAnswer:
         self._scan = JsonScan()
         self._way: list[int] | None = list(way)
         """Tokens to the end of the value; None where it was not looked for since the last token."""
+        self._former = list(way)
+        """The last way that was known, and often is one still: another letter changes nothing about how to close a text."""
+        self._ahead: tuple[int, list[int] | None] | None = None
+        """A token that was asked about, and the way after it."""
         self._left = most
         self._growth = len(way) + 1
         self._trusted = self._trust(len(way))
@@ -108,7 +112,8 @@ class HeldAnswer:
             return wanted
         if self._way and wanted == self._way[0]:
             return wanted
-        if self._after(wanted) is not None:
+        self._ahead = (wanted, self._after(wanted))
+        if self._ahead[1] is not None:
             return wanted
         self.forced += 1
         return self._way[0] if self._way else self._grammar.ends[0]
@@ -124,14 +129,17 @@ class HeldAnswer:
         elif self._way and token == self._way[0]:
             way = self._way[1:]
         else:
-            way = self._after(token)
+            way = self._ahead[1] if self._ahead is not None and self._ahead[0] == token else self._after(token)
+        self._ahead = None
         self._matcher.consume_token(token)
         self._scan.read(self._grammar.tokenizer.decode_bytes([token]))
         self._left -= 1
         if self._trusted == 0 and way is None:
-            way = self._grammar.closing.find(self._matcher, self._scan, self._left)
+            former = self._leads_on(self._matcher, self._former, self._left)
+            way = self._former if former else self._grammar.closing.find(self._matcher, self._scan, self._left)
         self._way = way
-        if way is not None and self._trusted == 0:
+        if way is not None:
+            self._former = way
             self._trusted = self._trust(len(way))
 
     def _trust(self, way: int) -> int:
@@ -143,8 +151,7 @@ class HeldAnswer:
         trial.consume_token(token)
         written = self._grammar.tokenizer.decode_bytes([token])
         for way in self._variants(written):
-            ahead = trial.deep_copy()
-            if len(way) < self._left and ahead.try_consume_tokens(way) == len(way) and ahead.is_accepting():
+            if self._leads_on(trial, way, self._left - 1):
                 return way
         scan = self._scan.copy()
         scan.read(written)
@@ -157,8 +164,13 @@ class HeldAnswer:
         ahead = self._grammar.tokenizer.decode_bytes(self._way)
         if written and ahead.startswith(written):
             yield self._grammar.tokenizer.tokenize_bytes(ahead[len(written) :])
-        # Another letter of a text changes nothing about how to close it.
         yield self._way
+
+    @staticmethod
+    def _leads_on(matcher: LLMatcher, way: list[int], most: int) -> bool:
+        """Whether tokens, at most so many, lead from where a matcher is to the end of the value."""
+        trial = matcher.deep_copy()
+        return len(way) <= most and trial.try_consume_tokens(way) == len(way) and bool(trial.is_accepting())
 
 
 class SchemaConstraint:

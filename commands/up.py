@@ -33,6 +33,8 @@ from videoguard.errors import UnavailableError, UserError
 
 _POLL_SECONDS = 0.5
 _DOWN_SECONDS = 120.0
+# MLflow would first show its pages for prompts and traces.
+_MLFLOW_RUNS = "/#/experiments?workflowType=machine_learning"
 _UP_LOG = LOGS / "up.log"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -233,8 +235,9 @@ def _print_screen(
     known = deployments(standing.api) if named is None else named
     lines = [
         "Open",
-        f"  {standing.prefect}   Prefect: flow runs, tasks, deployments",
-        f"  {standing.mlflow}   MLflow: settings, curves, scores and workbook of each run; models",
+        f"  Prefect   {standing.prefect}   flow runs, tasks, deployments",
+        f"  MLflow    {standing.mlflow}{_MLFLOW_RUNS}",
+        "            settings, curves, scores and workbook of each run; models",
         "",
         "Then, in this folder (another terminal, `source .venv/bin/activate`)" if not detached else "Then, in this folder",
         *(f"  prefect deployment run {name} --watch" for name in known),

@@ -49,8 +49,10 @@ def ls(
     table = Table("version", "alias", "created", "base model", "decision", box=None, pad_edge=False)
     for facts in listed:
         created = datetime.fromisoformat(str(facts["created"])).astimezone()
+        held = facts["aliases"]
+        assert isinstance(held, list)
         words = (
-            ", ".join(map(str, facts["aliases"])),
+            ", ".join(map(str, held)),
             f"{created:%Y-%m-%d %H:%M}",
             str(facts["base_model"]),
             _decided(facts),

@@ -1,8 +1,8 @@
 """Answers that are timelines in JSON: of the windows of one video, put together into one of the whole video.
 
 A timeline is a list of entries, or an object with one such list. An entry tells its time, from the beginning of what was
-shown, by `start` and `end` or by `ts`: seconds, or a clock `mm:ss`, `h:mm:ss` or `mm:ss - mm:ss`. A game clock (`Q1 02:30`) is
-no such time.
+shown, by `start` and `end` or by `ts`: seconds, or a clock `mm:ss`, `h:mm:ss` or `mm:ss - mm:ss`. A game clock (`Q1 02:30`)
+is no such time.
 """
 
 import json

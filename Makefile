@@ -14,7 +14,7 @@ export DO_NOT_TRACK := 1
 # DeepSpeed compiles what it needs when it needs it.
 export DS_BUILD_OPS := 0
 
-.PHONY: help setup demo demo-world test lint lock mlflow prefect worker
+.PHONY: help setup demo demo-world test lint lock up
 help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -37,11 +37,8 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-mlflow: setup  ## Open the MLflow pages on http://127.0.0.1:5000
-	$(BIN)/mlflow server --backend-store-uri sqlite:///.video-guard/mlflow.db --host 127.0.0.1 --port 5000
-
-prefect: setup  ## Start the Prefect server and its pages on http://127.0.0.1:4200
-	$(BIN)/prefect server start --host 127.0.0.1 --port 4200
+up: setup  ## Start Prefect, MLflow, a worker and the deployments; Ctrl-C ends them
+	$(BIN)/video-guard up
 
 lock: $(UV)  ## Resolve the newest versions that pyproject.toml admits
 	$(UV) pip compile --quiet --universal --upgrade --python-version 3.11 --extra dev pyproject.toml \

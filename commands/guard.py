@@ -137,7 +137,9 @@ class _Screen:
     def __rich__(self) -> Group:
         last = self._frames[-1].time if self._frames else 0.0
         head = Text.assemble((self._source, "bold"), f"   {_clock(last)}, {self._count} frames   ")
-        head.append(f"{len(self._alarms)} alarms" if self._alarms else "no alarm", "bold red" if self._alarms else "green")
+        count = len(self._alarms)
+        told = "no alarm" if not count else "1 alarm" if count == 1 else f"{count} alarms"
+        head.append(told, "bold red" if count else "green")
         strip = Text()
         colours = {"alarm": "bold red", "unsafe": "yellow", "safe": "green"}
         for kind in self._strip:

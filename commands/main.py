@@ -14,9 +14,11 @@ from commands.doctor import doctor
 from commands.estimate import estimate
 from commands.export import export
 from commands.guard import guard
+from commands.models import app as models
 from commands.predict import predict
 from commands.run import run
 from commands.score import score
+from commands.up import down, status, up
 from commands.world import app as world
 from videoguard.errors import UnavailableError, UserError
 
@@ -37,8 +39,12 @@ app.command()(doctor)
 app.command()(export)
 app.command()(guard)
 app.command()(predict)
+app.command()(up)
+app.command()(status)
+app.command()(down)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")
+app.add_typer(models, name="models")
 app.add_typer(world, name="world")
 
 
@@ -50,7 +56,8 @@ def main() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     # What libraries tell their developers is nothing that a user can act on.
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    logging.getLogger("DeepSpeed").addFilter(lambda record: record.levelno > logging.WARNING)
+    for chatty in ("DeepSpeed", "bitsandbytes.backends.cpu.ops"):
+        logging.getLogger(chatty).addFilter(lambda record: record.levelno > logging.WARNING)
     try:
         app()
     except UserError as refusal:
@@ -59,3 +66,7 @@ def main() -> None:
     except UnavailableError as fault:
         sys.stderr.write(f"error: {fault}\n")
         sys.exit(FELL_SHORT)
+
+
+if __name__ == "__main__":
+    main()

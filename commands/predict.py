@@ -52,7 +52,9 @@ def predict(
     device: Annotated[Literal["auto", "cuda", "mps", "cpu"], typer.Option(help="Where the model computes.")] = "auto",
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"] | None,
-        typer.Option(help="Number format of the weights; that of the recipe, or float32, if absent."),
+        typer.Option(
+            help="Number format of the weights; if absent that of the recipe, bfloat16 for a base on a GPU, or float32."
+        ),
     ] = None,
     window: Annotated[
         float | None, typer.Option(help="Cut long videos into windows of so many seconds, each looked at as a clip.")
@@ -103,7 +105,7 @@ def predict(
     samples, problems = _read(inputs, media_root)
     samples = samples[:limit]
     uri = RegistrySection(tracking_uri=tracking_uri).uri(state)
-    models = find_models(model, uri, base=base, frames=num_frames, dtype=dtype)
+    models = find_models(model, uri, base=base, frames=num_frames, dtype=dtype, device=device)
     looks = Looks(None if window is None else Windows(window, overlap), copies, merge)
     settings = PredictionSettings(max_new_tokens, question, batch_size, workers, device, looks, answers)
     console = Console(stderr=True)

@@ -7,15 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-import tomllib
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_SETTINGS = Path("prefect.toml")
-_PROBE_SECONDS = 1.0
+from commands.servers import answers, configured_url
+from commands.standing import find_standing
+
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
 
@@ -24,8 +22,9 @@ _STOP_SECONDS = 15.0
 def prefect_server(state: Path, *, verbose: bool, meanwhile: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Let Prefect, imported within the block or in `meanwhile`, use a server; keep its files in the state folder.
 
-    The server is the one that `PREFECT_API_URL` or `prefect.toml` names, where it answers. Else one is started for the
-    block alone; what it records stays in the database of the state folder. Variables that the user has set stay.
+    The server is the one that `PREFECT_API_URL` or `prefect.toml` names, or that `video-guard up` runs here, where it
+    answers. Else one is started for the block alone; what it records stays in the database of the state folder. Variables
+    that the user has set stay.
 
     Args:
         state: folder of the run; matplotlib's files go there too.
@@ -41,8 +40,9 @@ def prefect_server(state: Path, *, verbose: bool, meanwhile: Callable[[], object
         # The commands show progress and errors themselves.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
         os.environ.setdefault("PREFECT_INTERNAL_LOGGING_LEVEL", "CRITICAL")
-    url = os.environ.get("PREFECT_API_URL") or _configured_url()
-    if url and _answers(url):
+    standing = find_standing()
+    url = os.environ.get("PREFECT_API_URL") or configured_url() or (standing and standing.api)
+    if url and answers(f"{url}/health"):
         os.environ["PREFECT_API_URL"] = url
         yield
         return
@@ -78,7 +78,7 @@ def _temporary_server(port: int, meanwhile: Callable[[], object]) -> Iterator[No
 
 def _wait_until_ready(server: "subprocess.Popen[bytes]", port: int) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while not _answers(f"http://127.0.0.1:{port}/api"):
+    while not answers(f"http://127.0.0.1:{port}/api/health"):
         if server.poll() is not None:
             raise RuntimeError(f"the temporary Prefect server ended at its start with status {server.returncode}")
         if time.monotonic() > deadline:
@@ -91,21 +91,6 @@ def _hand_over_events() -> None:
     from prefect.events.worker import EventsWorker
 
     EventsWorker.drain_all(timeout=_STOP_SECONDS)
-
-
-def _configured_url() -> str | None:
-    if not _SETTINGS.is_file():
-        return None
-    url = tomllib.loads(_SETTINGS.read_text(encoding="utf-8")).get("api", {}).get("url")
-    return url if isinstance(url, str) else None
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=_PROBE_SECONDS) as answer:  # noqa: S310  the user's own server
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, TimeoutError, ConnectionError):
-        return False
 
 
 def _free_port() -> int:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from commands.prefect_server import prefect_server
+from commands.standing import find_standing
 from commands.terminal import RunDisplay, print_summary
 from videoguard.preflight import check_inputs
 from videoguard.recipes import load_recipe
@@ -51,7 +52,7 @@ def run(
     if as_json:
         typer.echo(summary.model_dump_json(indent=1))
     else:
-        print_summary(console, summary)
+        print_summary(console, summary, find_standing())
     if not summary.complete:
         raise typer.Exit(1)
 

@@ -180,8 +180,8 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
 def _pair_table(title: str, pairs: Sequence[PairedDifference]) -> Table:
     table = Table(title=escape(title), title_justify="left")
     table.add_column("metric", no_wrap=True)
-    for heading in ("difference", "95 % interval", "better/equal/worse", "p, corrected"):
-        table.add_column(heading, justify="right")
+    for heading in ("difference", "95 % interval", "better /\nequal /\nworse", "p,\ncorrected"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for pair in pairs:
         if pair.n:
             counts = f"{pair.better} / {pair.equal} / {pair.worse}"

@@ -10,11 +10,15 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from commands.figures import difference_words, p_words, summary_words
+from commands.standing import Standing
+from videoguard.evaluation.promotion import PromotionDecision
 from videoguard.evaluation.scores import MetricSummary
 from videoguard.progress import STARTING, Progress, Totals, listening
 from videoguard.summary import RunSummary, StepAccount
 
 _MOST_LISTED = 20
+_OUTCOME_COLOURS = {"promoted": "green", "held back": "yellow", "undecided": "red"}
+_START_PAGES = "after `video-guard up`"
 _MODELS = {"base": "base model", "fine_tuned": "fine-tuned"}
 
 
@@ -56,7 +60,7 @@ class RunDisplay:
             self._bars.update(bar, note=progress.note)
 
 
-def print_summary(console: Console, summary: RunSummary) -> None:
+def print_summary(console: Console, summary: RunSummary, standing: Standing | None = None) -> None:
     """Print the scores of the models side by side, what was left out, and where to look."""
     console.print(_scores(summary))
     console.print()
@@ -73,8 +77,18 @@ def print_summary(console: Console, summary: RunSummary) -> None:
     if summary.page is not None:
         console.print(f"Page       {summary.page}", highlight=False, soft_wrap=True)
     console.print(f"Model      {summary.registered_model}, version {summary.version}", highlight=False)
-    console.print(f"MLflow     {_open_mlflow(summary.tracking_uri)}", highlight=False, soft_wrap=True)
-    console.print(f"Prefect    {_open_prefect()}", highlight=False, soft_wrap=True)
+    if summary.promotion is not None:
+        _print_promotion(console, summary.promotion)
+    console.print(f"MLflow     {_open_mlflow(summary.tracking_uri, standing)}", highlight=False, soft_wrap=True)
+    console.print(f"Prefect    {_open_prefect(standing)}", highlight=False, soft_wrap=True)
+
+
+def _print_promotion(console: Console, decision: PromotionDecision) -> None:
+    colour = _OUTCOME_COLOURS[decision.outcome]
+    words = f"[{colour}]{decision.outcome}[/{colour}], tested against {escape(decision.opponent)}"
+    console.print(f"Promotion  {words}", highlight=False, soft_wrap=True)
+    for reason in decision.reasons:
+        console.print(f"           {escape(reason)}", highlight=False, soft_wrap=True)
 
 
 def print_steps(console: Console, steps: Sequence[StepAccount]) -> None:
@@ -137,11 +151,11 @@ def _print_counts(console: Console, heading: str, rows: dict[str, int]) -> None:
     print_list(console, heading, [f"{rule}: {number:,}" for rule, number in rows.items()], sum(rows.values()))
 
 
-def _open_mlflow(tracking_uri: str) -> str:
+def _open_mlflow(tracking_uri: str, standing: Standing | None) -> str:
     if tracking_uri.startswith(("http:", "https:")):
         return tracking_uri
-    return f"make mlflow, then http://127.0.0.1:5000  ({tracking_uri})"
+    return f"{standing.mlflow if standing else _START_PAGES}  ({tracking_uri})"
 
 
-def _open_prefect() -> str:
-    return "make prefect, then http://127.0.0.1:4200"
+def _open_prefect(standing: Standing | None) -> str:
+    return standing.prefect if standing else _START_PAGES

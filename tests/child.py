@@ -89,6 +89,13 @@ def _sleep_in_pool(wanted: Wanted, emit: Emit) -> None:
         futures[0].result()
 
 
+def _fork(wanted: Wanted, emit: Emit) -> None:
+    """Have a forked worker process do something."""
+    time.sleep(0.2)  # the thread that waits for the caller's end is at its work by then
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork"), initializer=end_with_parent) as pool:
+        emit({"sum": pool.submit(sum, wanted.numbers).result()})
+
+
 def _sleep_long(folder: Path) -> None:
     _note_pid(folder)
     time.sleep(600)

@@ -110,6 +110,13 @@ def test_a_module_that_does_not_exist_is_a_failure():
         call("no_such_module", wanted, Done, threads=1, timeout_s=60.0)
 
 
+def test_a_child_may_fork_workers():
+    """A forked process closes standard input, which a thread of the child reads all the time."""
+    events: list[dict[str, object]] = []
+    ask("fork", numbers=[1, 2, 3], timeout_s=60.0, on_event=events.append)
+    assert events == [{"sum": 6}]
+
+
 def test_a_kill_is_named():
     with pytest.raises(ProcessFailedError, match=r"^child was ended by SIGKILL \(out of memory, or past its time limit\)"):
         ask("be_killed")

@@ -55,8 +55,8 @@ def examine(state: Path) -> list[Finding]:
         *_video(),
         _state_folder(state),
         _disk(state),
-        _port("Prefect port", 4200, "/api/health", "prefect server start --port 4201"),
-        _port("MLflow port", 5000, "/health", "mlflow server --port 5001"),
+        _port("Prefect port", 4200, "/api/health", "video-guard up --prefect-port 4201"),
+        _port("MLflow port", 5000, "/health", "video-guard up --mlflow-port 5001"),
         _wordnet(state, install=False),
         _sentence_model(download=False),
     ]

@@ -254,7 +254,10 @@ def _send(kind: str, content: object) -> None:
 
 def _end_with_caller() -> None:
     """Wait until the parent's end of standard input closes, then end at once: nobody waits for the result."""
-    sys.stdin.read()
+    # Not through `sys.stdin`: a process that is forked meanwhile closes its copy, and would wait for ever for the lock that
+    # the reading thread holds, a thread that the fork does not have.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     os._exit(1)
 
 

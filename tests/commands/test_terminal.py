@@ -1,10 +1,12 @@
 """What the terminal shows of a run."""
 
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
+from commands.standing import Standing
 from commands.terminal import RunDisplay, print_summary
 from videoguard.evaluation.scores import MetricSummary
 from videoguard.progress import Progress, tell
@@ -61,6 +63,19 @@ def test_both_models_stand_side_by_side_with_interval_and_number(console):
     assert "none scored (124)" in validity
     assert "+" not in validity
     assert lines[0].strip() == "trial: train 500, validation 40, test 124"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "against", "complete"), [("held back", "2", True), ("undecided", "2", False), ("undecided", None, True)]
+)
+def test_what_became_of_the_version_stands_below_it_with_its_reasons(console, outcome, against, complete):
+    decided = {"outcome": outcome, "model": "video-guard", "version": "3", "against": against, "metric": "rouge_l"}
+    found = summary(promotion={**decided, "reasons": ["rouge_l 0.900 to 0.800 [it has not risen]", "another"]})
+    lines = [line.strip() for line in printed(console, found).splitlines()]
+    opponent = "version 2, the champion" if against else "the base model, there being no champion"
+    place = lines.index(f"Promotion  {outcome}, tested against {opponent}")
+    assert lines[place + 1 : place + 3] == ["rouge_l 0.900 to 0.800 [it has not risen]", "another"]
+    assert found.complete == complete
 
 
 def test_a_compared_run_tells_whether_the_difference_is_shown(console):
@@ -120,9 +135,18 @@ def test_the_user_is_told_where_to_look(console):
     assert "reports/trial.xlsx" in text
     assert "reports/trial.html" in text
     assert "video-guard, version 3" in text
-    assert "make mlflow, then http://127.0.0.1:5000" in text
-    assert "make prefect, then http://127.0.0.1:4200" in text
+    assert "MLflow     after `video-guard up`  (sqlite:////somewhere/.video-guard/mlflow.db)" in text
+    assert "Prefect    after `video-guard up`" in text
     assert "Left out" not in text
+
+
+def test_what_is_up_is_named_by_its_address(console):
+    addresses = {"prefect": "http://127.0.0.1:4200", "mlflow": "http://127.0.0.1:5001"}
+    standing = Standing(pid=1, since=datetime(2026, 1, 1, tzinfo=UTC), **addresses)
+    print_summary(console, summary(), standing)
+    text = console.file.getvalue()
+    assert "MLflow     http://127.0.0.1:5001  (sqlite:" in text
+    assert "Prefect    http://127.0.0.1:4200\n" in text
 
 
 def test_an_mlflow_server_is_named_by_its_address(console):

@@ -7,8 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +28,8 @@ class Workspace:
     folder: Path
     home: Path
     port: int
-    """Of the Prefect server that `prefect.toml` names."""
+    """Of the Prefect server that `video-guard up` starts."""
+    mlflow_port: int
 
     @property
     def api(self) -> str:
@@ -68,6 +67,15 @@ class Workspace:
             yield process
         finally:
             _end(process)
+
+    def processes(self) -> dict[int, str]:
+        """Command lines of all processes that run in the working folder."""
+        found = {}
+        for process in Path("/proc").iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+                if process.name.isdigit() and (process / "cwd").readlink() == self.folder:
+                    found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
+        return found
 
     def artifacts(self) -> dict[str, int]:
         """When each file of an artifact was last written, nanoseconds, by name."""
@@ -115,15 +123,12 @@ def workspace(tmp_path_factory) -> Workspace:
     folder: Path = tmp_path_factory.mktemp("workspace")
     for name in ("configs", "flows"):
         shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(CHECKOUT / "prefect.yaml", folder)
-    port = _free_port()
-    settings = (CHECKOUT / "prefect.toml").read_text(encoding="utf-8")
-    assert ":4200" in settings
-    (folder / "prefect.toml").write_text(settings.replace(":4200", f":{port}"), encoding="utf-8")
+    for name in ("prefect.yaml", "prefect.toml"):
+        shutil.copy(CHECKOUT / name, folder)
     wordnet = CHECKOUT / ".video-guard/wordnet"
     if wordnet.is_dir():
         shutil.copytree(wordnet, folder / ".video-guard/wordnet")
-    return Workspace(folder, tmp_path_factory.mktemp("home"), port)
+    return Workspace(folder, tmp_path_factory.mktemp("home"), _free_port(), _free_port())
 
 
 @dataclass(frozen=True)
@@ -151,21 +156,13 @@ def quickstart(workspace) -> QuickstartRun:
 
 @pytest.fixture(scope="session")
 def server(workspace, quickstart) -> Iterator[Workspace]:
-    """The working folder with the Prefect server that its `prefect.toml` names, as `make prefect` starts it."""
-    log = (workspace.state / "server.log").open("w")
-    command = ("server", "start", "--host", "127.0.0.1", "--port", str(workspace.port))
-    with log, workspace.start("prefect", *command, stdout=log, stderr=subprocess.STDOUT) as process:
-        deadline = time.monotonic() + 120.0
-        while not _answers(workspace.api):
-            assert process.poll() is None, Path(log.name).read_text()
-            assert time.monotonic() < deadline, Path(log.name).read_text()
-            time.sleep(0.2)
-        yield workspace
-
-
-def _answers(api: str) -> bool:
+    """The working folder with all that `video-guard up` starts: both servers, the worker and the deployments."""
+    ports = ("--prefect-port", str(workspace.port), "--mlflow-port", str(workspace.mlflow_port))
+    begun = workspace.call("video-guard", "up", "--detach", *ports)
     try:
-        with urllib.request.urlopen(f"{api}/health", timeout=1.0) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, TimeoutError, ConnectionError):
-        return False
+        assert begun.returncode == 0, begun.stdout + begun.stderr
+        yield workspace
+    finally:
+        ended = workspace.call("video-guard", "down")
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert workspace.processes() == {}

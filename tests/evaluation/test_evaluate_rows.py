@@ -133,3 +133,18 @@ def test_the_same_rows_and_seed_give_the_same_file_without_nan(tmp_path: Path) -
     assert accuracy.ci_low < accuracy.mean < accuracy.ci_high
     assert math.isclose(accuracy.mean, sum(scores.scores["exercise_accuracy"] or 0 for scores in first.rows) / 80)
     assert first.by_label["all"] == first.summary
+
+
+def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
+    names = ("squat", "lunge", "plank")
+    rows = [row(number, f"{names[number % 3]} - go {number % 7}", "squat - go lower") for number in range(200)]
+    rows[3] = row(3, None, "squat - go lower")
+    one, two = (
+        evaluate_rows(rows, ["bert_similarity", "rouge_l"], sentence_model=ENCODER, state=tmp_path, processes=processes)
+        for processes in (1, 2)
+    )
+    assert list(two.summary) == ["bert_similarity", "rouge_l"]
+    assert two.summary["bert_similarity"].n == 199
+    for first, second in zip(one.rows, two.rows, strict=True):
+        assert second.scores == pytest.approx(first.scores, abs=1e-6)
+        assert second.reasons == first.reasons

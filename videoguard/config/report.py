@@ -9,7 +9,17 @@ from pydantic import Field, model_validator
 from videoguard.config.section import Section
 
 SheetName = Literal[
-    "summary", "results", "comparison", "per_exercise", "confusion", "samples", "timeline", "quality", "errors", "run"
+    "summary",
+    "results",
+    "comparison",
+    "per_exercise",
+    "confusion",
+    "samples",
+    "timeline",
+    "guard",
+    "quality",
+    "errors",
+    "run",
 ]
 
 SHEET_TITLES: dict[SheetName, str] = {
@@ -20,6 +30,7 @@ SHEET_TITLES: dict[SheetName, str] = {
     "confusion": "Confusion",
     "samples": "Samples",
     "timeline": "Timeline",
+    "guard": "Guard",
     "quality": "Quality",
     "errors": "Errors",
     "run": "Run",

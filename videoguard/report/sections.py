@@ -6,13 +6,24 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from videoguard.config import Band, SheetName
+from videoguard.evaluation.guard import evaluate_guard
 from videoguard.evaluation.scores import MetricFacts
+from videoguard.manifests.formats.guard_categories import CATEGORIES
 from videoguard.manifests.sample import file_to_open
 from videoguard.quality.tables import NO_CLASS, decision
 from videoguard.report.confusion import mistakes_of, shown_matrix
 from videoguard.report.content import ModelResult, ReportContent
 from videoguard.report.errors_sheet import count_mishaps, in_short, mishaps_of
 from videoguard.report.figures import NO_FIGURES, SampleLine, score_of, scored_metrics, side_by_side, why_unscored
+from videoguard.report.guard_sheet import (
+    DELAY_HEADINGS,
+    DELAY_WORDS,
+    LEGEND,
+    LEVEL_HEADINGS,
+    VIDEO_HEADINGS,
+    level_words,
+    video_lines,
+)
 from videoguard.report.judging import judge_facts
 from videoguard.report.links import video_link, web_link
 from videoguard.report.samples import shown_samples
@@ -92,6 +103,7 @@ def sections_of(content: ReportContent, opened_from: Path) -> Iterator[Section]:
         "confusion": _confusion,
         "samples": _samples,
         "timeline": _timeline,
+        "guard": _guard,
         "quality": _quality,
         "errors": _errors,
         "run": _run,
@@ -347,6 +359,42 @@ def _timeline(content: ReportContent, title: str, opened_from: Path) -> Section 
     return Section("timeline", title, tables=[Table([*headings, "Same sentiment?"], rows, is_long=True)])
 
 
+def _guard(content: ReportContent, title: str, opened_from: Path) -> Section | None:
+    tables: list[Table] = []
+    for model in content.models:
+        found = evaluate_guard(model.rows)
+        if found is None:
+            continue
+        for level in found.levels:
+            shown = [figures for figures in level.categories if figures.wanted or figures.named]
+            rows = [
+                [
+                    _text(CATEGORIES[figures.category]),
+                    *map(_count, (figures.wanted, figures.named, figures.right)),
+                    *map(_decimal, (figures.precision, figures.recall, figures.f1, figures.accuracy)),
+                ]
+                for figures in shown
+            ]
+            tables.append(Table(LEVEL_HEADINGS, rows, title=model.heading, note=level_words(level)))
+        delays = [
+            [
+                _text("all" if figures.category is None else CATEGORIES[figures.category]),
+                *map(_count, (figures.spans, figures.raised)),
+                *map(_decimal, (figures.mean_s, figures.median_s, figures.longest_s)),
+                _count(figures.false_alarms),
+            ]
+            for figures in found.delays
+        ]
+        tables.append(Table(DELAY_HEADINGS, delays, title=model.heading, note=DELAY_WORDS))
+    videos = [
+        [*map(_text, line.texts), _count(line.frames), _count(line.wrong), _text(line.marks)]
+        for line in video_lines(content.main.rows)
+    ]
+    if not tables:
+        return None
+    return Section("guard", title, tables=[*tables, Table(VIDEO_HEADINGS, videos, note=LEGEND, is_long=True)])
+
+
 def _quality(content: ReportContent, title: str, opened_from: Path) -> Section | None:
     if content.quality is None:
         return None
@@ -393,6 +441,10 @@ def _text(text: str | None) -> Cell:
 
 def _count(count: int) -> Cell:
     return Cell(f"{count:,}", count)
+
+
+def _decimal(value: float | None) -> Cell:
+    return Cell("–" if value is None else f"{value:.3f}", value)
 
 
 def _p_value(value: float | None) -> Cell:

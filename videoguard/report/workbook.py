@@ -19,6 +19,7 @@ from videoguard.report import (
     confusion_sheet,
     errors_sheet,
     exercises_sheet,
+    guard_sheet,
     quality_sheet,
     results_sheet,
     run_sheet,
@@ -117,6 +118,8 @@ def _writers(
         writers["samples"] = partial(samples_sheet.write_samples, opened_from=opened_from)
     if has_timelines(content):
         writers["timeline"] = timeline_sheet.write_timeline
+    if guard_sheet.has_streams(content):
+        writers["guard"] = guard_sheet.write_guard_sheet
     if content.quality is not None:
         writers["quality"] = quality_sheet.write_quality
     return writers

@@ -1,6 +1,7 @@
 """What vLLM is asked and how its replies are read, by the names that its documentation gives; it does not run on a CPU."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from videoguard import preflight
 from videoguard.config import InferenceSection
 from videoguard.dataset.answer_schema import AnswerSchema
 from videoguard.dataset.building import read_split
@@ -200,3 +202,21 @@ def test_a_run_without_vllm_installed_is_told_how_to_install_it():
     config = load_recipe(Path("configs/quickstart.yaml"), ["inference.engine=vllm", "inference.label_scores=false"])
     with pytest.raises(UserError, match=r"install it with pip install 'video-guard\[vllm\]'"):
         check_inputs(config)
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("training.lora.kind=dora", "training.lora.kind is dora"),
+        ("training.lora.modules_to_save=[lm_head]", "training.lora.modules_to_save is lm_head"),
+        ("training.lora.parts=[language, vision]", "training.lora.parts is language, vision"),
+        ("training.train_whole=[projector]", "training.train_whole is projector"),
+        ("model.quantization=4bit", "model.quantization is 4bit"),
+    ],
+)
+def test_a_run_whose_model_vllm_could_not_load_is_refused_before_it_is_trained(monkeypatch, override, told):
+    monkeypatch.setattr(preflight, "find_spec", lambda name: object())
+    given = ["inference.engine=vllm", "inference.label_scores=false"]
+    check_inputs(load_recipe(Path("configs/quickstart.yaml"), given))
+    with pytest.raises(UserError, match=f"low-rank adapters of the language model alone: {re.escape(told)}"):
+        check_inputs(load_recipe(Path("configs/quickstart.yaml"), [*given, override]))

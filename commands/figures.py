@@ -1,5 +1,6 @@
 """How figures of scores stand in the tables of the terminal."""
 
+from videoguard.evaluation.calibration import Calibration
 from videoguard.evaluation.comparison import PairedDifference
 from videoguard.evaluation.scores import MetricSummary
 
@@ -13,6 +14,15 @@ def summary_words(summary: MetricSummary) -> str:
         return f"[dim]none scored ({summary.unscored})[/dim]"
     interval = "" if summary.ci_low is None else f"\\[{summary.ci_low:.3f}, {summary.ci_high:.3f}] "
     return f"{summary.mean:.3f} [dim]{interval}n={summary.n}{unscored}[/dim]"
+
+
+def calibration_words(found: Calibration) -> str:
+    """How far the probabilities of labels are from how often they are right."""
+    unscored = f", {found.unscored:,} not scored" if found.unscored else ""
+    return (
+        f"calibration error {found.calibration_error:.3f}, Brier score {found.brier:.3f} "
+        f"(n={found.n:,}{unscored}; right {found.accuracy:.1%}, mean probability {found.probability:.1%})"
+    )
 
 
 def difference_words(pair: PairedDifference | None) -> str:

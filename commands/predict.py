@@ -47,6 +47,12 @@ def predict(
     constrained: Annotated[
         bool, typer.Option("--constrained", help="Hold answers to --json-schema while they are generated.")
     ] = False,
+    label_scores: Annotated[
+        bool,
+        typer.Option(
+            "--label-scores", help="Tell the likeliest of the manifest's labels, and its probability, for each row."
+        ),
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Answers written at a time.")] = 32,
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode videos and prepare prompts.")] = 2,
     device: Annotated[Literal["auto", "cuda", "mps", "cpu"], typer.Option(help="Where the model computes.")] = "auto",
@@ -90,6 +96,7 @@ def predict(
     from videoguard.prediction.output import require_writable, write_predictions
     from videoguard.prediction.predict import Listener, PredictionSettings
     from videoguard.prediction.predict import predict as ask_models
+    from videoguard.prediction.questions import find_labels
 
     if output is not None:
         require_writable(output)
@@ -97,17 +104,17 @@ def predict(
         raise UserError(f"--model is {', '.join(model)}: each model can be asked once")
     if vote and len(model) < 2:
         raise UserError("--vote takes the opinion of several models: give --model at least twice")
-    if window is not None and not overlap < window:
-        raise UserError(f"--window is {window} and --overlap is {overlap}: a window must be longer than what two share")
-    if window is None and (overlap or merge != "vote"):
-        raise UserError("--overlap and --merge say how windows are cut and merged: give --window with them")
+    _require_windows(window, overlap, merge)
+    if label_scores and merge != "vote":
+        raise UserError(f"--label-scores tells one label of each video, and --merge is {merge}: only vote leaves one")
     answers = _json_answers(json_schema, constrained=constrained)
     samples, problems = _read(inputs, media_root)
+    labels = find_labels(samples) if label_scores else None
     samples = samples[:limit]
     uri = RegistrySection(tracking_uri=tracking_uri).uri(state)
     models = find_models(model, uri, base=base, frames=num_frames, dtype=dtype, device=device)
     looks = Looks(None if window is None else Windows(window, overlap), copies, merge)
-    settings = PredictionSettings(max_new_tokens, question, batch_size, workers, device, looks, answers)
+    settings = PredictionSettings(max_new_tokens, question, batch_size, workers, device, looks, answers, labels)
     console = Console(stderr=True)
     columns = (TextColumn("answers"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:
@@ -130,6 +137,14 @@ def predict(
         _print(Console(), rows, output, problems)
     if failed or problems:
         raise typer.Exit(1)
+
+
+def _require_windows(window: float | None, overlap: float, merge: str) -> None:
+    """Refuse what the options of windows cannot mean together."""
+    if window is not None and not overlap < window:
+        raise UserError(f"--window is {window} and --overlap is {overlap}: a window must be longer than what two share")
+    if window is None and (overlap or merge != "vote"):
+        raise UserError("--overlap and --merge say how windows are cut and merged: give --window with them")
 
 
 def _json_answers(schema: Path | None, *, constrained: bool) -> "JsonAnswers | None":
@@ -170,14 +185,22 @@ def _end_of(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
 
 
+def _told(row: "AnswerRow") -> str:
+    """An answer with its label, or why there is none."""
+    if row.status == "failed":
+        return f"[red]{escape(row.error or '')}[/red]"
+    if row.predicted_label is None or row.label_probability is None:
+        return escape(row.answer or "")
+    return f"{escape(row.answer or '')}\n[dim]{escape(row.predicted_label)} {row.label_probability:.1%}[/dim]"
+
+
 def _print(console: Console, rows: "dict[str, list[AnswerRow]]", output: Path | None, problems: Sequence[str]) -> None:
     table = Table("sample")
     for name in rows:
         table.add_column(escape(name))
     side_by_side = list(zip(*rows.values(), strict=True))
     for each in side_by_side[:_MOST_SHOWN]:
-        told = [escape(row.answer or "") if row.status == "ok" else f"[red]{escape(row.error or '')}[/red]" for row in each]
-        table.add_row(escape(_end_of(each[0].id)), *told)
+        table.add_row(escape(_end_of(each[0].id)), *map(_told, each))
     console.print(table)
     if len(side_by_side) > _MOST_SHOWN:
         where = "--output FILE writes all" if output is None else f"{output} has all"

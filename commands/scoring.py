@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from commands.figures import difference_words, interval_words, p_words, summary_words
+from commands.figures import calibration_words, difference_words, interval_words, p_words, summary_words
 from videoguard.config import Band, ScoringConfig
 from videoguard.evaluation.comparing import ComparedModel
 from videoguard.evaluation.comparison import Comparison, PairedDifference
@@ -107,7 +107,15 @@ def scores_document(model: ComparedModel, bands: Mapping[str, Band]) -> dict[str
     ]
     classes = {name: found.model_dump(mode="json") for name, found in evaluation.classifications.items()}
     judge = None if evaluation.judge is None else evaluation.judge.model_dump(mode="json")
-    return {"summary": summary, "rows": rows, "classes": classes, "judge": judge, "partial": evaluation.partial}
+    calibration = None if evaluation.calibration is None else evaluation.calibration.model_dump(mode="json")
+    return {
+        "summary": summary,
+        "rows": rows,
+        "classes": classes,
+        "calibration": calibration,
+        "judge": judge,
+        "partial": evaluation.partial,
+    }
 
 
 def print_scores(console: Console, models: Sequence[ComparedModel], comparison: Comparison | None, title: str) -> None:
@@ -127,6 +135,9 @@ def print_scores(console: Console, models: Sequence[ComparedModel], comparison: 
                 f"{name}: macro-F1 {classes.macro_f1:.3f} over {number} ({escape(models[-1].name)})", highlight=False
             )
     for model in models:
+        if model.evaluation.calibration is not None:
+            words = f"labels of {model.name}: {calibration_words(model.evaluation.calibration)}"
+            console.print(escape(words), highlight=False)
         if model.evaluation.judge is not None:
             console.print(_judge_words(model.name, model.evaluation.judge), highlight=False)
     partial = models[-1].evaluation.partial

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from commands.figures import difference_words, p_words, summary_words
+from commands.figures import calibration_words, difference_words, p_words, summary_words
 from commands.standing import Standing
 from videoguard.evaluation.promotion import PromotionDecision
 from videoguard.evaluation.scores import MetricSummary
@@ -63,6 +63,8 @@ class RunDisplay:
 def print_summary(console: Console, summary: RunSummary, standing: Standing | None = None) -> None:
     """Print the scores of the models side by side, what was left out, and where to look."""
     console.print(_scores(summary))
+    for model, found in summary.calibration.items():
+        console.print(f"labels, {_MODELS.get(model, model)}: {calibration_words(found)}", highlight=False)
     console.print()
     print_steps(console, summary.steps)
     print_list(console, "Left out (quarantined)", [f"{video}: {reason}" for video, reason in summary.quarantine.items()])

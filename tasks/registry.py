@@ -97,7 +97,7 @@ def _publication(
     decided = [] if promotion is None else [promotion.decided]
     return Provenance(
         step="publish",
-        code=digest_source(["registry"]),
+        code=digest_source(["registry", "evaluation/calibration.py"]),
         settings={},
         inputs={
             "run": str(version.facts["run_id"]),
@@ -128,9 +128,11 @@ def publish_results(
         tracking = connect(config.registry.uri(place.state), config.registry.experiment, place.state)
         run_id = str(version.facts["run_id"])
         for name, model in scored.items():
-            summary = read_evaluation(place.path(model.evaluation)).summary
-            means = {f"{name}.{metric}": figures.mean for metric, figures in summary.items() if figures.mean is not None}
-            tracking.log_metrics(run_id, means)
+            evaluation = read_evaluation(place.path(model.evaluation))
+            figures = {metric: found.mean for metric, found in evaluation.summary.items() if found.mean is not None}
+            if evaluation.calibration is not None:
+                figures |= evaluation.calibration.headline
+            tracking.log_metrics(run_id, {f"{name}.{metric}": figure for metric, figure in figures.items()})
         compared = place.path(comparison)
         tracking.log_metrics(run_id, flatten_pairs(read_comparison(compared)))
         tracking.log_files(run_id, list(compared.glob("*.json")), "evaluation")

@@ -154,6 +154,7 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
     """What the terminal shows of a run."""
     problems = steps.manifest.facts["problems"]
     assert isinstance(problems, list)
+    evaluations = {name: read_evaluation(place.path(model.evaluation)) for name, model in steps.scored.items()}
     return RunSummary(
         name=config.name,
         workbook=workbook_path(config, report),
@@ -163,7 +164,8 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
         registered_model=str(steps.version.facts["model"]),
         version=str(steps.version.facts["version"]),
         rows=counts_of(steps.dataset, "rows"),
-        scores={name: read_evaluation(place.path(model.evaluation)).summary for name, model in steps.scored.items()},
+        scores={name: found.summary for name, found in evaluations.items()},
+        calibration={name: found.calibration for name, found in evaluations.items() if found.calibration is not None},
         comparison=read_comparison(place.path(steps.comparison)),
         promotion=None if steps.promotion is None else steps.promotion.decision(place),
         quarantine={} if steps.frames is None else dict(steps.frames.open(place).quarantine()),

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from videoguard.artifacts.records import Artifact
+from videoguard.evaluation.calibration import Calibration
 from videoguard.evaluation.comparison import Comparison
 from videoguard.evaluation.promotion import PromotionDecision
 from videoguard.evaluation.scores import MetricSummary
@@ -76,6 +77,8 @@ class RunSummary(BaseModel):
     """Samples by split."""
     scores: dict[str, dict[str, MetricSummary]]
     """By model (`base`, `fine_tuned`), then by metric."""
+    calibration: dict[str, Calibration] = {}
+    """By model, of the scored labels; without those whose labels were not scored."""
     comparison: Comparison | None = None
     """The models pair by pair on the same samples."""
     promotion: PromotionDecision | None = None

@@ -53,6 +53,14 @@ def printed(console: Console, of: RunSummary) -> str:
     return console.file.getvalue()
 
 
+def test_how_far_label_probabilities_can_be_trusted_is_told_only_where_labels_were_scored(console):
+    found = {"n": 120, "unscored": 4, "accuracy": 0.95, "probability": 0.981, "calibration_error": 0.031, "brier": 0.0421}
+    shown = printed(console, summary(calibration={"fine_tuned": {**found, "bins": []}}))
+    told = "labels, fine-tuned: calibration error 0.031, Brier score 0.042 (n=120, 4 not scored; right 95.0%, mean "
+    assert told in " ".join(shown.split())
+    assert "labels, base" not in shown
+
+
 def test_both_models_stand_side_by_side_with_interval_and_number(console):
     lines = printed(console, summary()).splitlines()
     accuracy = next(line for line in lines if "exercise_accuracy" in line)

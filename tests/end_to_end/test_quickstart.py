@@ -145,6 +145,11 @@ def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(works
             assert run.data.metrics.get(f"{model}.{metric}") == (
                 None if figures["mean"] is None else pytest.approx(figures["mean"])
             )
+    # The recipe scores labels: how far their probabilities can be trusted is told of both models.
+    assert summary["calibration"].keys() == summary["scores"].keys()
+    for model, found in summary["calibration"].items():
+        for figure in ("calibration_error", "brier"):
+            assert run.data.metrics[f"{model}.{figure}"] == pytest.approx(found[figure])
     stored = {item.path for folder in ("training", "report") for item in client.list_artifacts(summary["run_id"], folder)}
     # The report that another test made of the same run belongs to it too.
     assert stored >= {"training/curves.png", "training/log.jsonl", f"report/{Path(summary['workbook']).name}"}

@@ -12,12 +12,14 @@ from typer.testing import CliRunner
 
 import videoguard
 from commands.main import app
+from videoguard.config import InferenceSection
 from videoguard.errors import UserError
 from videoguard.inference.infer import ROWS, infer
 from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow, read_rows
 from videoguard.inference.shared_base import SharedBase
 from videoguard.inference.voting import vote
+from videoguard.manifests.labels import label_of
 from videoguard.models.base import find_base
 from videoguard.prediction import predict as module
 from videoguard.prediction.api import VideoError
@@ -231,3 +233,31 @@ def test_answers_are_held_to_a_schema_where_that_is_asked_for(asked, tiny_base, 
 
     with pytest.raises(UserError, match="--constrained holds answers to a schema: give --json-schema with it"):
         run(*asked, *common, "--constrained", "--state", tmp_path / "state")
+
+
+def test_the_labels_of_a_manifest_are_scored_as_by_the_run(inference_request, small_set, trained, tiny_base, tmp_path):
+    how = InferenceSection(max_new_tokens=int(LENGTH), label_scores=True, workers=0)
+    infer(inference_request(tmp_path, inference=how, row_store=tmp_path / "run.db"), lambda event: None)
+    rows = {row.id: row for row in read_rows(tmp_path / ROWS)}
+    output = tmp_path / "rows.jsonl"
+    common = ["--model", trained.adapter, "--base", tiny_base, "--state", tmp_path, "--max-new-tokens", LENGTH]
+    code, _ = run(small_set.manifest, *common, "--label-scores", "--output", output)
+    assert code == 0
+    told = {row["id"]: row for row in map(json.loads, output.read_text().splitlines())}
+    assert {row["predicted_label"] for row in told.values()} <= {label_of(sample) for sample in small_set.samples}
+    for row in rows.values():
+        assert told[row.id]["predicted_label"] == row.predicted_label
+        assert told[row.id]["label_probability"] == pytest.approx(row.label_probability, abs=1e-3)
+
+
+def test_labels_cannot_be_scored_without_those_of_a_manifest(asked, small_set, trained, tiny_base, tmp_path):
+    common = ["--model", trained.adapter, "--base", tiny_base, "--state", tmp_path, "--label-scores"]
+    with pytest.raises(UserError, match=r"no sample has an answer with a label: give a manifest that has them"):
+        run(*asked, *common, "--question", "Which?")
+    one = tmp_path / "one.json"
+    rows = [row for row in json.loads(small_set.manifest.read_text()) if small_set.samples[0].id in str(row)]
+    one.write_text(json.dumps(rows[:1]))
+    with pytest.raises(UserError, match=r"--label-scores: the manifest has 1 labels, and fewer than 2 leave no choice"):
+        run(one, *common, "--media-root", small_set.manifest.parent)
+    with pytest.raises(UserError, match=r"--merge is distinct: only vote leaves one"):
+        run(small_set.manifest, *common, "--window", 2, "--merge", "distinct")

@@ -49,6 +49,11 @@ class Calibration(BaseModel):
     bins: list[ReliabilityBin]
     """Of equal width, from 0 to 1."""
 
+    @property
+    def headline(self) -> dict[str, float]:
+        """The two figures that sum it up, as MLflow and the run's summary name them."""
+        return {"calibration_error": self.calibration_error, "brier": self.brier}
+
 
 def calibrate(rows: Sequence[AnswerRow]) -> Calibration | None:
     """Calibration of the label probabilities of rows; None where no row has one beside a wanted label."""

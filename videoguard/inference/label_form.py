@@ -35,8 +35,15 @@ class LabelForm:
         return None if start < 0 else answer[: start + len(self.marker)]
 
 
-def find_label_form(pairs: Iterable[tuple[str, str | None]]) -> LabelForm:
+def find_label_form(
+    pairs: Iterable[tuple[str, str | None]], setting: str = "inference.label_scores", of: str = "the training split"
+) -> LabelForm:
     """The form of wanted answers, given with their labels.
+
+    Args:
+        pairs: wanted answers with their labels.
+        setting: what the user set to have labels scored.
+        of: where the answers come from.
 
     Raises:
         UserError: there are fewer than two labels, or the answers do not name them in one place.
@@ -57,23 +64,24 @@ def find_label_form(pairs: Iterable[tuple[str, str | None]]) -> LabelForm:
             spellings[answer[start:end]] += 1
             places.append((answer[:start], answer[start:end], answer[end:]))
     if len(written) < 2:
-        raise UserError(
-            f"inference.label_scores: the training split has {len(written)} labels, and fewer than 2 leave no choice; "
-            "leave it off"
-        )
+        raise UserError(f"{setting}: {of} has {len(written)} labels, and fewer than 2 leave no choice; leave it off")
     labels = {label: counts.most_common(1)[0][0] if counts else label for label, counts in written.items()}
     if len(places) < _ENOUGH * labelled:
-        raise _nowhere(f"{labelled - len(places)} of {labelled} wanted answers do not hold their label")
-    return _form(labels, places)
+        reason = f"{labelled - len(places)} of {labelled} wanted answers do not hold their label"
+        raise _nowhere(setting, of, reason)
+    form = _form(labels, places)
+    if form is None:
+        raise _nowhere(setting, of, "the label stands behind other words in each")
+    return form
 
 
-def _form(labels: Mapping[str, str], places: Sequence[tuple[str, str, str]]) -> LabelForm:
+def _form(labels: Mapping[str, str], places: Sequence[tuple[str, str, str]]) -> LabelForm | None:
     leads = Counter(lead for lead, _, _ in places)
     lead, count = leads.most_common(1)[0]
     fixed = count >= _ENOUGH * len(places)
     marker = lead if fixed else _common_end(list(leads))
     if not fixed and len(marker) < _SHORTEST_MARKER:
-        raise _nowhere("the label stands behind other words in each")
+        return None
     tails = {tail for _, _, tail in places}
     return LabelForm(
         labels, lead if fixed else None, marker, _common_start(tails)[:_LONGEST_TAIL].rstrip(), closes=tails == {""}
@@ -92,8 +100,5 @@ def _common_start(texts: Collection[str]) -> str:
     ]
 
 
-def _nowhere(reason: str) -> UserError:
-    return UserError(
-        f"inference.label_scores: the wanted answers of the training split do not name their labels in one place: {reason}; "
-        "leave it off"
-    )
+def _nowhere(setting: str, of: str, reason: str) -> UserError:
+    return UserError(f"{setting}: the wanted answers of {of} do not name their labels in one place: {reason}; leave it off")

@@ -15,6 +15,8 @@ from videoguard.frames.rule import FrameRule
 from videoguard.frames.store import FrameStore
 from videoguard.inference.answering import Answerer, decided_by, failed_row, row_key, row_of
 from videoguard.inference.engine import Engine
+from videoguard.inference.label_form import LabelForm
+from videoguard.inference.label_scores import LabelScorer
 from videoguard.inference.prompts import Question
 from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow
@@ -45,6 +47,8 @@ class PredictionSettings:
     """Windows of long videos, and changed copies."""
     json: JsonAnswers | None = None
     """What is done about answers that are JSON; None where they are text."""
+    labels: LabelForm | None = None
+    """The labels to score for each question, and how answers write them; None where that is not wanted."""
 
 
 @dataclass
@@ -110,7 +114,8 @@ def _begin(
 ) -> _Asking:
     questions = ask(samples, model.record, settings.question)
     rule = settings.looks.rule(model.record.frame_rule())
-    decided = decided_by(model.base.digest, model.adapter, model.loaded, rule, settings.max_new_tokens, settings.json)
+    longest, asked_for = settings.max_new_tokens, (settings.json, settings.labels)
+    decided = decided_by(model.base.digest, model.adapter, model.loaded, rule, longest, *asked_for)
     if not settings.looks.is_one:
         decided["looks"] = settings.looks.decides()
     keys = [row_key(question, digests.get(question.video or ""), decided) for question in questions]
@@ -165,7 +170,8 @@ def _answer(
                 with shared.using(asking.model.adapter) as model:
                     engine = Engine(model, shared.preprocessor, settings.batch_size, note)
                     generation = generation_settings(settings.max_new_tokens, settings.json, engine)
-                    answerer = Answerer(engine, frames, generation, settings.workers, settings.json)
+                    scorer = None if settings.labels is None else LabelScorer(engine, settings.labels)
+                    answerer = Answerer(engine, frames, generation, settings.workers, settings.json, scorer)
                     _answer_chunk(asking, chunk, answerer, settings.looks, store, tell)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from videoguard.dataset.messages import PromptTemplates, conversation, prompt_values
 from videoguard.errors import UserError
+from videoguard.inference.label_form import LabelForm, find_label_form
 from videoguard.inference.prompts import Question
 from videoguard.manifests.labels import label_of
 from videoguard.manifests.sample import Sample
@@ -35,6 +36,21 @@ def ask(samples: Sequence[Sample], record: PreprocessingRecord, question: str | 
     trained = PromptTemplates(record.system_prompt, record.question)
     templates = trained if question is None or trained.asks_for("question") else PromptTemplates(trained.system)
     return [_ask(sample, templates, question) for sample in samples]
+
+
+def find_labels(samples: Sequence[Sample]) -> LabelForm:
+    """The labels of samples, and how their wanted answers write them.
+
+    Raises:
+        UserError: no sample has a wanted answer with a label, or the answers do not name their labels in one place.
+    """
+    pairs = [(sample.answer, label_of(sample)) for sample in samples if sample.answer]
+    if not any(label for _, label in pairs):
+        raise UserError(
+            "--label-scores takes the labels from the wanted answers of a manifest, and no sample has an answer with a "
+            "label: give a manifest that has them, or leave --label-scores off"
+        )
+    return find_label_form(pairs, "--label-scores", "the manifest")
 
 
 def _ask(sample: Sample, templates: PromptTemplates, question: str | None) -> Question:

@@ -1,13 +1,15 @@
 """Native charts, which follow the cells that they show."""
 
 from textwrap import shorten
+from typing import Literal
 
-from openpyxl.chart import BarChart, Reference, Series
+from openpyxl.chart import BarChart, Reference, ScatterChart, Series
 from openpyxl.chart.axis import ChartLines
 from openpyxl.chart.data_source import NumDataSource, NumRef, StrRef
 from openpyxl.chart.error_bar import ErrorBars
 from openpyxl.chart.legend import Legend
-from openpyxl.chart.series import SeriesLabel
+from openpyxl.chart.marker import Marker
+from openpyxl.chart.series import SeriesLabel, XYSeries
 from openpyxl.chart.shapes import GraphicalProperties
 from openpyxl.chart.text import RichText, Text
 from openpyxl.chart.title import Title
@@ -22,6 +24,7 @@ from videoguard.report.wording import finite
 
 Cells = tuple[int, int, int]
 """A run of cells in one column: column, first row, last row."""
+_GUIDE = "7B8794"
 
 
 def bar_chart(title: str, across: str, up: str, *, lying: bool = False, stacked: bool = False) -> BarChart:
@@ -32,14 +35,7 @@ def bar_chart(title: str, across: str, up: str, *, lying: bool = False, stacked:
     chart.overlap = 100 if stacked else -5
     chart.gapWidth = 60
     chart.title = _words(title, 12, bold=True)
-    chart.legend = Legend()
-    chart.legend.position = "b"
-    chart.x_axis.title = _words(across, 10, bold=False)
-    chart.y_axis.title = _words(up, 10, bold=False)
-    # Excel and LibreOffice hide an axis that does not say that it is there.
-    chart.x_axis.delete = False
-    chart.y_axis.delete = False
-    chart.y_axis.majorGridlines = ChartLines(spPr=GraphicalProperties(ln=LineProperties(solidFill="E4E7EB")))
+    _dress(chart, across, up)
     chart.y_axis.number_format = "0%" if stacked else "0.0"
     if lying:
         # The first category on top, and the values nevertheless below.
@@ -48,11 +44,45 @@ def bar_chart(title: str, across: str, up: str, *, lying: bool = False, stacked:
     return chart
 
 
+def scatter_chart(title: str, across: str, up: str) -> ScatterChart:
+    """An empty chart of points whose both values go from 0 to 1, both axes labelled."""
+    chart = ScatterChart()
+    chart.style = 13
+    chart.scatterStyle = "lineMarker"
+    chart.title = _words(title, 12, bold=True)
+    _dress(chart, across, up)
+    for axis in (chart.x_axis, chart.y_axis):
+        axis.number_format = "0.0"
+        axis.majorGridlines = _faint_lines()
+        axis.scaling.min = 0.0
+        axis.scaling.max = 1.0
+        axis.majorUnit = 0.2
+    return chart
+
+
+def add_line(chart: ScatterChart, sheet: Worksheet, name: tuple[int, int], across: Cells, up: Cells, colour: str) -> None:
+    """Add points joined by a line; the legend shows the text of the cell `name` (row, column), which must not be hidden."""
+    series = _line(sheet, across, up, colour, "solid")
+    series.tx = _name_in(sheet, name)
+    filled = GraphicalProperties(solidFill=colour, ln=LineProperties(solidFill=colour))
+    series.marker = Marker(symbol="circle", size=7, spPr=filled)
+    chart.series.append(series)
+
+
+def add_guide(chart: ScatterChart, sheet: Worksheet, name: str, across: Cells, up: Cells) -> None:
+    """Add a dashed line that the others are read against."""
+    series = _line(sheet, across, up, _GUIDE, "dash")
+    series.tx = SeriesLabel(v=name)
+    series.marker = Marker(symbol="none")
+    chart.series.append(series)
+    # The cells stand in hidden columns, which charts leave out unless told otherwise.
+    chart.visible_cells_only = False
+
+
 def add_series(chart: BarChart, sheet: Worksheet, name: tuple[int, int], values: Cells, colour: str) -> None:
     """Add the bars of `values`; the legend shows the text of the cell `name` (row, column)."""
     series = Series(_reference(sheet, values))
-    cell = absolute_coordinate(f"{get_column_letter(name[1])}{name[0]}")
-    series.tx = SeriesLabel(strRef=StrRef(f=f"{quote_sheetname(sheet.title)}!{cell}"))
+    series.tx = _name_in(sheet, name)
     series.graphicalProperties = GraphicalProperties(solidFill=colour)
     series.invertIfNegative = False
     chart.series.append(series)
@@ -98,7 +128,9 @@ def scale(chart: BarChart, lowest: float, highest: float) -> None:
     chart.y_axis.majorUnit = 0.2
 
 
-def place(chart: BarChart, sheet: Worksheet, top_left: tuple[int, int], bottom_right: tuple[int, int]) -> None:
+def place(
+    chart: BarChart | ScatterChart, sheet: Worksheet, top_left: tuple[int, int], bottom_right: tuple[int, int]
+) -> None:
     """Lay the chart over whole cells, both corners (row, column) included, so that it covers no others."""
     chart.anchor = TwoCellAnchor(  # type: ignore[assignment]  # the stubs know only the name of a cell
         editAs="oneCell",
@@ -106,6 +138,34 @@ def place(chart: BarChart, sheet: Worksheet, top_left: tuple[int, int], bottom_r
         to=AnchorMarker(row=bottom_right[0], col=bottom_right[1]),
     )
     sheet.add_chart(chart)
+
+
+def _dress(chart: BarChart | ScatterChart, across: str, up: str) -> None:
+    """Legend below, titles of the axes, faint lines behind."""
+    chart.legend = Legend()
+    chart.legend.position = "b"
+    chart.x_axis.title = _words(across, 10, bold=False)
+    chart.y_axis.title = _words(up, 10, bold=False)
+    # Excel and LibreOffice hide an axis that does not say that it is there.
+    chart.x_axis.delete = False
+    chart.y_axis.delete = False
+    chart.y_axis.majorGridlines = _faint_lines()
+
+
+def _faint_lines() -> ChartLines:
+    return ChartLines(spPr=GraphicalProperties(ln=LineProperties(solidFill="E4E7EB")))
+
+
+def _line(sheet: Worksheet, across: Cells, up: Cells, colour: str, dash: Literal["solid", "dash"]) -> XYSeries:
+    series: XYSeries = Series(_reference(sheet, up), xvalues=_reference(sheet, across))
+    series.smooth = False
+    series.graphicalProperties = GraphicalProperties(ln=LineProperties(solidFill=colour, w=15_875, prstDash=dash))
+    return series
+
+
+def _name_in(sheet: Worksheet, cell: tuple[int, int]) -> SeriesLabel:
+    place = absolute_coordinate(f"{get_column_letter(cell[1])}{cell[0]}")
+    return SeriesLabel(strRef=StrRef(f=f"{quote_sheetname(sheet.title)}!{place}"))
 
 
 def _reference(sheet: Worksheet, cells: Cells) -> Reference:

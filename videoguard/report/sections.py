@@ -11,6 +11,18 @@ from videoguard.evaluation.scores import MetricFacts
 from videoguard.manifests.formats.guard_categories import CATEGORIES
 from videoguard.manifests.sample import file_to_open
 from videoguard.quality.tables import NO_CLASS, decision
+from videoguard.report.confidence_sheet import (
+    ACROSS,
+    BIN_HEADINGS,
+    CHART_TITLE,
+    DIAGONAL,
+    MODEL_HEADINGS,
+    NOTES,
+    UP,
+    Reliability,
+    bin_words,
+    reliabilities,
+)
 from videoguard.report.confusion import mistakes_of, shown_matrix
 from videoguard.report.content import ModelResult, ReportContent
 from videoguard.report.errors_sheet import count_mishaps, in_short, mishaps_of
@@ -83,6 +95,18 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagram:
+    """Lines of points whose both values go from 0 to 1, with the diagonal."""
+
+    title: str
+    across: str
+    up: str
+    diagonal: str
+    """What the diagonal means."""
+    lines: Sequence[Reliability]
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """What is a sheet in the workbook."""
 
@@ -91,6 +115,8 @@ class Section:
     notes: Sequence[str] = ()
     tables: Sequence[Table] = ()
     cards: Sequence[tuple[str, Sequence[Card]]] = field(default=())
+    diagram: Diagram | None = None
+    """Shown below the first table."""
 
 
 def sections_of(content: ReportContent, opened_from: Path) -> Iterator[Section]:
@@ -101,6 +127,7 @@ def sections_of(content: ReportContent, opened_from: Path) -> Iterator[Section]:
         "comparison": _comparison,
         "per_exercise": _per_exercise,
         "confusion": _confusion,
+        "confidence": _confidence,
         "samples": _samples,
         "timeline": _timeline,
         "guard": _guard,
@@ -319,6 +346,29 @@ def _confusion(content: ReportContent, title: str, opened_from: Path) -> Section
     return Section("confusion", title, [note], tables) if tables else None
 
 
+def _confidence(content: ReportContent, title: str, opened_from: Path) -> Section | None:
+    shown = reliabilities(content)
+    if not shown:
+        return None
+    models = [
+        [
+            _text(each.heading),
+            *map(_count, (each.found.n, each.found.unscored)),
+            *map(_share, (each.found.accuracy, each.found.probability)),
+            *map(_decimal, (each.found.calibration_error, each.found.brier)),
+        ]
+        for each in shown
+    ]
+    tables = [Table(MODEL_HEADINGS, models)]
+    for each in shown:
+        bins = [
+            [Cell(bin_words(one), one.low), _count(one.n), *map(_share, (one.probability, one.accuracy))]
+            for one in each.found.bins
+        ]
+        tables.append(Table(["Probability", *BIN_HEADINGS], bins, each.heading))
+    return Section("confidence", title, NOTES, tables, diagram=Diagram(CHART_TITLE, ACROSS, UP, DIAGONAL, shown))
+
+
 def _samples(content: ReportContent, title: str, opened_from: Path) -> Section | None:
     shown = shown_samples(content.models, content.samples)
     if shown is None:
@@ -445,6 +495,10 @@ def _count(count: int) -> Cell:
 
 def _decimal(value: float | None) -> Cell:
     return Cell("–" if value is None else f"{value:.3f}", value)
+
+
+def _share(value: float | None) -> Cell:
+    return Cell("–" if value is None else f"{value:.1%}", value)
 
 
 def _p_value(value: float | None) -> Cell:

@@ -16,6 +16,7 @@ from videoguard.config import SheetName
 from videoguard.errors import UserError
 from videoguard.report import (
     comparison_sheet,
+    confidence_sheet,
     confusion_sheet,
     errors_sheet,
     exercises_sheet,
@@ -114,6 +115,8 @@ def _writers(
         writers["comparison"] = comparison_sheet.write_comparison
     if confusion_sheet.has_classes(content):
         writers["confusion"] = confusion_sheet.write_confusion
+    if confidence_sheet.reliabilities(content):
+        writers["confidence"] = confidence_sheet.write_confidence
     if samples_sheet.has_samples(content):
         writers["samples"] = partial(samples_sheet.write_samples, opened_from=opened_from)
     if has_timelines(content):

@@ -4,7 +4,7 @@ from textwrap import shorten
 from typing import Literal
 
 from openpyxl.chart import BarChart, Reference, ScatterChart, Series
-from openpyxl.chart.axis import ChartLines
+from openpyxl.chart.axis import ChartLines, NumericAxis
 from openpyxl.chart.data_source import NumDataSource, NumRef, StrRef
 from openpyxl.chart.error_bar import ErrorBars
 from openpyxl.chart.legend import Legend
@@ -52,6 +52,7 @@ def scatter_chart(title: str, across: str, up: str) -> ScatterChart:
     chart.title = _words(title, 12, bold=True)
     _dress(chart, across, up)
     for axis in (chart.x_axis, chart.y_axis):
+        assert isinstance(axis, NumericAxis)
         axis.number_format = "0.0"
         axis.majorGridlines = _faint_lines()
         axis.scaling.min = 0.0

@@ -181,7 +181,7 @@ def engine(work: Path) -> Result:
 
     model, preprocessor = load(work)
     samples = samples_of(work)
-    (asked,) = find_models([str(base_of(work))], "sqlite://", frames=RULE.count)
+    (asked,) = find_models([str(base_of(work))], "sqlite://", frames=RULE.count, dtype="float32")
     questions = ask(samples, asked.record, None)
     result: Result = {}
     with measured(result):

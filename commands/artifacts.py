@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +19,7 @@ from videoguard.artifacts.lineage import children, descendants
 from videoguard.artifacts.records import ArtifactRecord
 from videoguard.disk import size_in_words
 from videoguard.errors import UserError
+from videoguard.inference.row_store import ROW_STORE, RowStore, StoredCount
 
 _SHORT_KEY = 12
 _MOST_NAMED = 10
@@ -102,7 +103,7 @@ def show(
 @app.command()
 def gc(
     older_than: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Remove artifacts made longer ago than this: 12h, 30d, 8w.")
+        str | None, typer.Option(metavar="AGE", help="Remove artifacts and answers made longer ago than this: 12h, 30d, 8w.")
     ] = None,
     keep_size: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Remove the oldest until the rest fits: 500MB, 20GB.")
@@ -117,6 +118,8 @@ def gc(
     as_json: JsonOption = False,
 ) -> None:
     """Remove artifacts by age, by size or because no finished run came from them; always half-made and damaged ones.
+
+    Answers in the row store (rows.db of the state folder) go by age alone.
 
     What is removed is made again when a run needs it. Without --yes this only lists what would go. While a run is at work,
     artifacts stay, since it may be reading them.
@@ -138,11 +141,36 @@ def gc(
         if yes:
             removals = [removal for removal in removals if opened.remove(removal.record.step, removal.record.key)]
             leftovers = [leftover for leftover in leftovers if opened.remove_leftover(leftover)]
+    before = None if busy or rules.older_than is None else now - rules.older_than
+    answers = _trim_answers(state / ROW_STORE, before, yes=yes) if store is None else None
     if as_json:
         listed = [{**_brief(removal.record), "reason": removal.reason} for removal in removals]
-        _print_json({"removed": yes, "artifacts": listed, "leftovers": _plain(leftovers), "busy": busy})
+        told = None if answers is None else asdict(answers)
+        _print_json({"removed": yes, "artifacts": listed, "leftovers": _plain(leftovers), "answers": told, "busy": busy})
     else:
         _print_removals(Console(), removals, leftovers, busy, removed=yes)
+        if answers is not None:
+            _print_answers(Console(), answers, removed=yes)
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What the row store holds, and what of it goes."""
+
+    stored: int
+    stored_bytes: int
+    going: int
+    going_bytes: int
+
+
+def _trim_answers(path: Path, before: datetime | None, *, yes: bool) -> _Answers | None:
+    """Forget the answers made before a moment where that is wanted; None where there are none."""
+    if not path.is_file():
+        return None
+    store = RowStore(path)
+    stored = store.count()
+    going = StoredCount(0, 0) if before is None else store.trim(before) if yes else store.count(before)
+    return _Answers(stored.answers, stored.size, going.answers, going.size)
 
 
 @contextmanager
@@ -226,6 +254,14 @@ def _print_removals(
     )
     if busy:
         console.print(f"artifacts stay while a run is at work on {', '.join(busy)}", highlight=False)
+
+
+def _print_answers(console: Console, answers: _Answers, *, removed: bool) -> None:
+    size = size_in_words(answers.going_bytes)
+    gone = f"removed {answers.going:,} of {size}" if removed else f"would remove {answers.going:,} of {size}"
+    console.print(
+        f"{ROW_STORE}: {answers.stored:,} answers of {size_in_words(answers.stored_bytes)}, {gone}", highlight=False
+    )
 
 
 def _brief(record: ArtifactRecord) -> dict[str, object]:

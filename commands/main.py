@@ -14,6 +14,7 @@ from commands.doctor import doctor
 from commands.estimate import estimate
 from commands.export import export
 from commands.guard import guard
+from commands.models import app as models
 from commands.predict import predict
 from commands.run import run
 from commands.score import score
@@ -43,6 +44,7 @@ app.command()(status)
 app.command()(down)
 app.add_typer(data, name="data")
 app.add_typer(artifacts, name="artifacts")
+app.add_typer(models, name="models")
 app.add_typer(world, name="world")
 
 

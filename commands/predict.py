@@ -16,6 +16,7 @@ from videoguard.errors import UserError
 
 if TYPE_CHECKING:
     from videoguard.inference.rows import AnswerRow
+    from videoguard.inference.structured.answers import JsonAnswers
     from videoguard.manifests.sample import Sample
 
 _MOST_SHOWN = 20
@@ -40,12 +41,20 @@ def predict(
         int | None, typer.Option(min=1, help="Frames taken of a video, where a base model is asked.")
     ] = None,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, tokens.")] = 256,
+    json_schema: Annotated[
+        Path | None, typer.Option(help="JSON Schema of the answers: they end with their value, and broken JSON is mended.")
+    ] = None,
+    constrained: Annotated[
+        bool, typer.Option("--constrained", help="Hold answers to --json-schema while they are generated.")
+    ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Answers written at a time.")] = 32,
     workers: Annotated[int, typer.Option(min=1, help="Processes that decode videos and prepare prompts.")] = 2,
     device: Annotated[Literal["auto", "cuda", "mps", "cpu"], typer.Option(help="Where the model computes.")] = "auto",
     dtype: Annotated[
         Literal["float32", "bfloat16", "float16"] | None,
-        typer.Option(help="Number format of the weights; that of the recipe, or float32, if absent."),
+        typer.Option(
+            help="Number format of the weights; if absent that of the recipe, bfloat16 for a base on a GPU, or float32."
+        ),
     ] = None,
     window: Annotated[
         float | None, typer.Option(help="Cut long videos into windows of so many seconds, each looked at as a clip.")
@@ -92,12 +101,13 @@ def predict(
         raise UserError(f"--window is {window} and --overlap is {overlap}: a window must be longer than what two share")
     if window is None and (overlap or merge != "vote"):
         raise UserError("--overlap and --merge say how windows are cut and merged: give --window with them")
+    answers = _json_answers(json_schema, constrained=constrained)
     samples, problems = _read(inputs, media_root)
     samples = samples[:limit]
     uri = RegistrySection(tracking_uri=tracking_uri).uri(state)
-    models = find_models(model, uri, base=base, frames=num_frames, dtype=dtype)
+    models = find_models(model, uri, base=base, frames=num_frames, dtype=dtype, device=device)
     looks = Looks(None if window is None else Windows(window, overlap), copies, merge)
-    settings = PredictionSettings(max_new_tokens, question, batch_size, workers, device, looks)
+    settings = PredictionSettings(max_new_tokens, question, batch_size, workers, device, looks, answers)
     console = Console(stderr=True)
     columns = (TextColumn("answers"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:
@@ -120,6 +130,22 @@ def predict(
         _print(Console(), rows, output, problems)
     if failed or problems:
         raise typer.Exit(1)
+
+
+def _json_answers(schema: Path | None, *, constrained: bool) -> "JsonAnswers | None":
+    """What the options say of JSON answers; None where they are text."""
+    from videoguard.dataset.answer_schema import load_answer_schema
+    from videoguard.inference.structured.answers import JsonAnswers
+    from videoguard.inference.structured.schemas import require_grammar
+
+    if schema is None:
+        if constrained:
+            raise UserError("--constrained holds answers to a schema: give --json-schema with it")
+        return None
+    answers = JsonAnswers(load_answer_schema(schema), constrained)
+    if constrained:
+        require_grammar(answers.schema.content)
+    return answers
 
 
 def _read(inputs: Sequence[Path], media_root: Path | None) -> "tuple[list[Sample], list[str]]":

@@ -9,7 +9,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -119,6 +119,8 @@ def start_servers(held: ExitStack, prefect_port: int, mlflow_port: int, tell: Ca
     wait_until(partial(answers, f"{mlflow}/health"), "the MLflow server", [server, pages], _START_SECONDS)
 
     _close_left_runs(api)
+    # Between the end of the worker and that of the server.
+    held.callback(_close_left_runs, api)
     tell("starting the worker")
     worker = start("worker", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--name", _PROFILE)
     programs = (server, pages, worker)
@@ -187,9 +189,11 @@ def _service(program: Program, address: str | None = None, health: str | None = 
 def _close_left_runs(api: str) -> None:
     """Mark as crashed what still counts as running: no worker runs it, and it would hold back what waits for it."""
     left = {"flow_runs": {"state": {"type": {"any_": _UNFINISHED}}}, "work_pools": {"name": {"any_": [POOL]}}}
-    for run in _ask(f"{api}/flow_runs/filter", left):
-        state = {"type": "CRASHED", "name": "Crashed", "message": _LEFT}
-        _ask(f"{api}/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+    state = {"type": "CRASHED", "name": "Crashed", "message": _LEFT}
+    # A server that has died leaves it to the next start.
+    with suppress(UnavailableError):
+        for run in _ask(f"{api}/flow_runs/filter", left):
+            _ask(f"{api}/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
 
 
 def _works(api: str) -> bool:

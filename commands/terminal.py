@@ -11,11 +11,13 @@ from rich.table import Table
 
 from commands.figures import difference_words, p_words, summary_words
 from commands.standing import Standing
+from videoguard.evaluation.promotion import PromotionDecision
 from videoguard.evaluation.scores import MetricSummary
 from videoguard.progress import STARTING, Progress, Totals, listening
 from videoguard.summary import RunSummary, StepAccount
 
 _MOST_LISTED = 20
+_OUTCOME_COLOURS = {"promoted": "green", "held back": "yellow", "undecided": "red"}
 _START_PAGES = "after `video-guard up`"
 _MODELS = {"base": "base model", "fine_tuned": "fine-tuned"}
 
@@ -75,8 +77,18 @@ def print_summary(console: Console, summary: RunSummary, standing: Standing | No
     if summary.page is not None:
         console.print(f"Page       {summary.page}", highlight=False, soft_wrap=True)
     console.print(f"Model      {summary.registered_model}, version {summary.version}", highlight=False)
+    if summary.promotion is not None:
+        _print_promotion(console, summary.promotion)
     console.print(f"MLflow     {_open_mlflow(summary.tracking_uri, standing)}", highlight=False, soft_wrap=True)
     console.print(f"Prefect    {_open_prefect(standing)}", highlight=False, soft_wrap=True)
+
+
+def _print_promotion(console: Console, decision: PromotionDecision) -> None:
+    colour = _OUTCOME_COLOURS[decision.outcome]
+    words = f"[{colour}]{decision.outcome}[/{colour}], tested against {escape(decision.opponent)}"
+    console.print(f"Promotion  {words}", highlight=False, soft_wrap=True)
+    for reason in decision.reasons:
+        console.print(f"           {escape(reason)}", highlight=False, soft_wrap=True)
 
 
 def print_steps(console: Console, steps: Sequence[StepAccount]) -> None:

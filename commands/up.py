@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from videoguard.errors import UnavailableError, UserError
 
 _POLL_SECONDS = 0.5
 _DOWN_SECONDS = 120.0
+# MLflow would first show its pages for prompts and traces.
+_MLFLOW_RUNS = "/#/experiments?workflowType=machine_learning"
 _UP_LOG = LOGS / "up.log"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -106,14 +109,21 @@ def down() -> None:
     if standing is None:
         typer.echo("Nothing is up here.")
         return
-    os.kill(standing.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _DOWN_SECONDS
-    while (now := find_standing()) is not None and now.pid == standing.pid:
-        if time.monotonic() > deadline:
-            raise UnavailableError(
-                f"process {standing.pid} has not ended within {_DOWN_SECONDS:.0f} s; `kill -9 {standing.pid}` ends all"
-            )
-        time.sleep(_POLL_SECONDS / 5)
+    # Through a handle of the process: its number may go to another one meanwhile.
+    try:
+        handle = os.pidfd_open(standing.pid)
+    except ProcessLookupError:
+        typer.echo("It has just ended.")
+        return
+    try:
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+        ended, _, _ = select.select([handle], [], [], _DOWN_SECONDS)
+    finally:
+        os.close(handle)
+    if not ended:
+        raise UnavailableError(
+            f"process {standing.pid} has not ended within {_DOWN_SECONDS:.0f} s; `kill -9 {standing.pid}` ends all"
+        )
     typer.echo("All ended. What was recorded is in .video-guard.")
 
 
@@ -225,8 +235,9 @@ def _print_screen(
     known = deployments(standing.api) if named is None else named
     lines = [
         "Open",
-        f"  {standing.prefect}   Prefect: flow runs, tasks, deployments",
-        f"  {standing.mlflow}   MLflow: settings, curves, scores and workbook of each run; models",
+        f"  Prefect   {standing.prefect}   flow runs, tasks, deployments",
+        f"  MLflow    {standing.mlflow}{_MLFLOW_RUNS}",
+        "            settings, curves, scores and workbook of each run; models",
         "",
         "Then, in this folder (another terminal, `source .venv/bin/activate`)" if not detached else "Then, in this folder",
         *(f"  prefect deployment run {name} --watch" for name in known),

@@ -12,6 +12,7 @@ from tasks.frames import store_frames
 from tasks.inference import Answers, answer_shard
 from tasks.manifest import make_videos, read_listing_task
 from tasks.pages import ProgressPages, show_account
+from tasks.promotion import put_to_test
 from tasks.quality import judge_quality
 from tasks.registry import publish_results, register_adapter_task
 from tasks.report import BASE, TUNED, Steps, summarize, write_report
@@ -68,6 +69,7 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
         TUNED: ScoredModel(answers=Answers(shards=tuple(tuned_answers)), evaluation=tuned_scores),
     }
     comparison = compare_scored(place, config, scored)
+    promotion = put_to_test(place, config, version.result(), [*scored.values()], base, dataset, frames)
     steps = Steps(
         manifest=manifest,
         frames=frames,
@@ -78,7 +80,8 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
         version=version.result(),
         scored=scored,
         comparison=comparison,
+        promotion=promotion,
     )
     report = write_report(place, config, command, steps)
-    published = publish_results(place, config, steps.version, scored, comparison, report)
+    published = publish_results(place, config, steps.version, scored, comparison, report, promotion)
     return summarize(place, config, steps, report, published)

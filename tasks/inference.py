@@ -76,6 +76,8 @@ def _how_answered(config: RunConfig) -> dict[str, object]:
     how: dict[str, object] = {"max_new_tokens": inference.max_new_tokens}
     if schema is not None:
         how["answer"] = {"schema": schema, **inference.model_dump(include={"constrained", "repair"})}
+    if inference.engine != "transformers":
+        how["engine"] = inference.engine
     if inference.label_scores:
         how["label_scores"] = True
     return how

@@ -6,6 +6,7 @@ from prefect import task
 
 from tasks.base_model import BaseReference
 from tasks.evaluation import ScoredModel
+from tasks.promotion import Promotion
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from tasks.training import run_name, run_tags
 from videoguard.artifacts.records import Artifact, Provenance
@@ -26,7 +27,7 @@ def _registration(
     return Provenance(
         step="registry",
         code=digest_source(["registry"]),
-        settings={**config.registry.model_dump(mode="json"), "uri": config.registry.uri(place.state)},
+        settings={**config.registry.model_dump(mode="json", exclude={"promotion"}), "uri": config.registry.uri(place.state)},
         inputs={"adapter": adapter.digest},
         parents=(adapter, base.artifact, dataset),
     )
@@ -91,7 +92,9 @@ def _publication(
     scored: dict[str, ScoredModel],
     comparison: Artifact,
     report: Artifact,
+    promotion: Promotion | None = None,
 ) -> Provenance:
+    decided = [] if promotion is None else [promotion.decided]
     return Provenance(
         step="publish",
         code=digest_source(["registry"]),
@@ -100,9 +103,10 @@ def _publication(
             "run": str(version.facts["run_id"]),
             "report": report.digest,
             "comparison": comparison.digest,
+            **{artifact.step: artifact.digest for artifact in decided},
             **{name: model.evaluation.digest for name, model in scored.items()},
         },
-        parents=(version, comparison, report, *(model.evaluation for model in scored.values())),
+        parents=(version, comparison, report, *decided, *(model.evaluation for model in scored.values())),
     )
 
 
@@ -114,8 +118,9 @@ def publish_results(
     scored: dict[str, ScoredModel],
     comparison: Artifact,
     report: Artifact,
+    promotion: Promotion | None = None,
 ) -> Artifact:
-    """Log the scores of each model, what their comparison says, the workbook and the page to the adapter's run."""
+    """Log to the adapter's run: each model's scores, their comparison, the decision on the version, workbook and page."""
 
     def fill(draft: Draft) -> None:
         from videoguard.registry.tracking import connect
@@ -129,8 +134,11 @@ def publish_results(
         compared = place.path(comparison)
         tracking.log_metrics(run_id, flatten_pairs(read_comparison(compared)))
         tracking.log_files(run_id, list(compared.glob("*.json")), "evaluation")
+        if promotion is not None:
+            tracking.log_tags(run_id, promotion.decision(place).tags())
+            tracking.log_files(run_id, list(place.path(promotion.decided).glob("promotion.json")), "evaluation")
         files = [file for kind in ("*.xlsx", "*.html") for file in place.path(report).glob(kind)]
         tracking.log_files(run_id, files, "report")
         draft.facts = {"run_id": run_id}
 
-    return place.make(_publication(place, config, version, scored, comparison, report), fill)
+    return place.make(_publication(place, config, version, scored, comparison, report, promotion), fill)

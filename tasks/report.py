@@ -13,6 +13,7 @@ from tasks.dataset import counts_of
 from tasks.evaluation import ScoredModel
 from tasks.frames import StoredFrames, frame_artifacts
 from tasks.manifest import media_root
+from tasks.promotion import Promotion
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
@@ -51,6 +52,8 @@ class Steps(BaseModel):
     """By model, the base first."""
     comparison: Artifact
     """The models side by side."""
+    promotion: Promotion | None = None
+    """What became of the version; None where the recipe has no rule of it."""
 
     def digests(self) -> dict[str, str]:
         """Digest of every artifact by name."""
@@ -64,7 +67,8 @@ class Steps(BaseModel):
         }
         for name, model in self.scored.items():
             digests |= {f"{name} answers": model.answers.digest, f"{name} scores": model.evaluation.digest}
-        return {**digests, "comparison": self.comparison.digest}
+        digests["comparison"] = self.comparison.digest
+        return digests if self.promotion is None else {**digests, "promotion": self.promotion.decided.digest}
 
     def artifacts(self) -> list[Artifact]:
         """Every artifact, in the order of the steps."""
@@ -81,6 +85,7 @@ class Steps(BaseModel):
             *answers,
             *evaluations,
             self.comparison,
+            *([] if self.promotion is None else self.promotion.artifacts()),
         ]
 
 
@@ -160,6 +165,7 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
         rows=counts_of(steps.dataset, "rows"),
         scores={name: read_evaluation(place.path(model.evaluation)).summary for name, model in steps.scored.items()},
         comparison=read_comparison(place.path(steps.comparison)),
+        promotion=None if steps.promotion is None else steps.promotion.decision(place),
         quarantine={} if steps.frames is None else dict(steps.frames.open(place).quarantine()),
         dropped=counts_of(steps.dataset, "dropped"),
         repaired=counts_of(steps.dataset, "repaired"),
@@ -193,7 +199,7 @@ def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, cr
         quarantine=_quarantine(place, steps),
         quality=None if steps.quality is None else read_quality(place.path(steps.quality)),
         row_problems=problems,
-        facts=_facts(config, command, steps),
+        facts=_facts(place, config, command, steps),
         media_root=media_root(config.data).absolute(),
     )
     return content.model_copy(update={"frames": _frames(place, steps, pictured_videos(content))})
@@ -234,7 +240,7 @@ def _quarantine(place: Workplace, steps: Steps) -> list[Quarantined]:
     ]
 
 
-def _facts(config: RunConfig, command: str, steps: Steps) -> RunFacts:
+def _facts(place: Workplace, config: RunConfig, command: str, steps: Steps) -> RunFacts:
     rows = counts_of(steps.dataset, "rows")
     facts = steps.adapter.facts.items()
     trained = TrainingReply.model_validate({name: value for name, value in facts if name in TrainingReply.model_fields})
@@ -250,6 +256,7 @@ def _facts(config: RunConfig, command: str, steps: Steps) -> RunFacts:
                 "How to reproduce": command,
                 "Video-Guard": code_revision(),
             },
+            **({} if steps.promotion is None else {"Promotion": steps.promotion.decision(place).facts()}),
             "Training": _training(trained),
             "Settings": settings_text(config.model_dump(mode="json")),
             "Digests": steps.digests(),

@@ -36,6 +36,8 @@ STEPS = (
     "inference",
     "evaluation",
     "comparison",
+    "champion",
+    "promotion",
     "report",
     "publish",
     "world-base",

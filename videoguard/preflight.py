@@ -1,6 +1,7 @@
 """Looking at everything that the user gave before any expensive step."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from videoguard.config import AnswerSection, ModelSection, RunConfig
 from videoguard.dataset.messages import PromptTemplates
@@ -36,6 +37,8 @@ def check_inputs(config: RunConfig) -> None:
         _require_media(config, samples)
     if config.dataset.answer is not None:
         _require_grammar(config, config.dataset.answer)
+    if config.inference.engine == "vllm":
+        _require_vllm(config)
     check_launch(config.training)
     if config.evaluation.custom is not None:
         load_custom_metrics(config.evaluation.custom)
@@ -66,9 +69,32 @@ def _require_grammar(config: RunConfig, answer: AnswerSection) -> None:
         require_grammar(load_answer_schema(answer.json_schema).content)
 
 
+def _require_vllm(config: RunConfig) -> None:
+    """Refuse the engine vLLM where it is not installed, or could not load what this run trains."""
+    if find_spec("vllm") is None:
+        raise UserError(
+            "inference.engine is vllm, which is not installed: install it with pip install 'video-guard[vllm]' on a machine "
+            "with a GPU, or set inference.engine to transformers"
+        )
+    training, lora = config.training, config.training.lora
+    unread = {
+        f"model.quantization is {config.model.quantization}": config.model.quantization != "none",
+        f"training.lora.kind is {lora.kind}": lora.kind == "dora",
+        f"training.lora.modules_to_save is {', '.join(lora.modules_to_save)}": bool(lora.modules_to_save),
+        f"training.lora.parts is {', '.join(lora.parts)}": set(lora.parts) != {"language"},
+        f"training.train_whole is {', '.join(training.train_whole)}": bool(training.train_whole),
+    }
+    refuse_all(
+        "inference.engine is vllm, which reads whole weights and low-rank adapters of the language model alone",
+        (told for told, is_so in unread.items() if is_so),
+    )
+
+
 def _require_streaming(config: RunConfig, family: Family) -> None:
     """Refuse a model that cannot judge guarded videos frame by frame, and a choice of the checkpoint by what it writes."""
     require_streaming(family.model_type)
+    if config.inference.engine == "vllm":
+        raise UserError("inference.engine is vllm: guarded videos are judged frame by frame, so take transformers")
     if config.training.metric != "loss":
         raise UserError(
             f"training.metric is {config.training.metric}: guarded videos are judged frame by frame, so take loss"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from videoguard.artifacts.records import Artifact
 from videoguard.evaluation.comparison import Comparison
+from videoguard.evaluation.promotion import PromotionDecision
 from videoguard.evaluation.scores import MetricSummary
 
 
@@ -77,6 +78,8 @@ class RunSummary(BaseModel):
     """By model (`base`, `fine_tuned`), then by metric."""
     comparison: Comparison | None = None
     """The models pair by pair on the same samples."""
+    promotion: PromotionDecision | None = None
+    """What became of the new version; None where the recipe has no rule of it."""
     quarantine: dict[str, str]
     """Reason by video or list of images that was left out."""
     dropped: dict[str, int] = {}
@@ -94,5 +97,7 @@ class RunSummary(BaseModel):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing failed and nothing was left out."""
-        return not (self.quarantine or self.dropped or self.problems or self.failed_rows)
+        """Whether nothing failed, nothing was left out, and the new version could be tested against the champion, if any."""
+        decided = self.promotion
+        is_untested = decided is not None and decided.outcome == "undecided" and decided.against is not None
+        return not (self.quarantine or self.dropped or self.problems or self.failed_rows or is_untested)

@@ -1,8 +1,10 @@
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import fsspec
@@ -13,6 +15,8 @@ from commands.main import app
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import ArtifactStore
 from videoguard.errors import UserError
+from videoguard.inference.row_store import RowStore
+from videoguard.inference.rows import AnswerRow
 
 AT_WORK = """
 import sys
@@ -179,6 +183,51 @@ def test_gc_keeps_to_a_size_and_an_age(run, call, store):
     assert kept(store) == ["training", "report"]
     call("gc", "--older-than", "0h", "--yes")
     assert kept(store) == []
+
+
+@pytest.fixture
+def answers(store: ArtifactStore) -> RowStore:
+    """Three answers, of which the first was made two days ago."""
+    rows = RowStore(store.root.parent / "rows.db")
+    for number, name in enumerate("abc"):
+        said = {"id": name, "video": None, "group": name, "label": None, "question": "?", "reference": ""}
+        rows.add({f"{number}": AnswerRow(**said, status="ok", answer="squat")})
+    with closing(sqlite3.connect(store.root.parent / "rows.db")) as database, database:
+        database.execute("UPDATE answers SET made = made - 2 * 86400 WHERE key = '0'")
+    return rows
+
+
+def test_gc_trims_stored_answers_by_age_alone(run, call, answers):
+    assert answers.count().answers == 3
+    last = call("gc", "--unreachable", "--unfinished", "--yes").stdout.splitlines()[-1]
+    assert last.startswith("rows.db: 3 answers of ")
+    assert last.endswith("removed 0 of 0 bytes")
+    last = call("gc", "--older-than", "1d").stdout.splitlines()[-1]
+    assert ", would remove 1 of " in last
+    assert answers.count().answers == 3
+    told = json.loads(call("gc", "--older-than", "1d", "--yes", "--json").stdout)["answers"]
+    assert (told["stored"], told["going"]) == (3, 1)
+    assert told["stored_bytes"] == 3 * told["going_bytes"] > 0
+    assert answers.find("012").keys() == {"1", "2"}
+
+
+def test_gc_gives_the_room_of_answers_back(call, answers, store):
+    path = store.root.parent / "rows.db"
+    said = {"id": "d", "video": None, "group": "d", "label": None, "question": "?", "reference": ""}
+    answers.add({"d": AnswerRow(**said, status="ok", answer="squat " * 100_000)})
+    call("gc", "--older-than", "0h", "--yes")
+    assert path.stat().st_size < 50_000
+    assert answers.count().answers == 0
+
+
+def test_gc_keeps_answers_while_a_run_is_at_work(run, call, killed, answers):
+    assert json.loads(call("gc", "--older-than", "1d", "--yes", "--json").stdout)["answers"]["going"] == 0
+    assert answers.count().answers == 3
+
+
+def test_gc_makes_no_row_store_where_there_is_none(run, call, store):
+    assert json.loads(call("gc", "--older-than", "1d", "--yes", "--json").stdout)["answers"] is None
+    assert not (store.root.parent / "rows.db").exists()
 
 
 def test_gc_leaves_a_running_process_alone_and_what_it_may_read(run, call, killed, store):

@@ -65,6 +65,19 @@ def test_both_models_stand_side_by_side_with_interval_and_number(console):
     assert lines[0].strip() == "trial: train 500, validation 40, test 124"
 
 
+@pytest.mark.parametrize(
+    ("outcome", "against", "complete"), [("held back", "2", True), ("undecided", "2", False), ("undecided", None, True)]
+)
+def test_what_became_of_the_version_stands_below_it_with_its_reasons(console, outcome, against, complete):
+    decided = {"outcome": outcome, "model": "video-guard", "version": "3", "against": against, "metric": "rouge_l"}
+    found = summary(promotion={**decided, "reasons": ["rouge_l 0.900 to 0.800 [it has not risen]", "another"]})
+    lines = [line.strip() for line in printed(console, found).splitlines()]
+    opponent = "version 2, the champion" if against else "the base model, there being no champion"
+    place = lines.index(f"Promotion  {outcome}, tested against {opponent}")
+    assert lines[place + 1 : place + 3] == ["rouge_l 0.900 to 0.800 [it has not risen]", "another"]
+    assert found.complete == complete
+
+
 def test_a_compared_run_tells_whether_the_difference_is_shown(console):
     pair = {"first": "base", "second": "fine_tuned", "unscored": 0}
     compared = {

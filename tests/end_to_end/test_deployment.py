@@ -63,14 +63,16 @@ def test_the_pages_show_the_run_and_give_the_workbook_away(server, quickstart):
     run = _mlflow(server, "runs/get", run_id=run_id)["run"]
     assert {param["key"]: param["value"] for param in run["data"]["params"]}["training.epochs"]
     (workbook,) = [
-        file["path"] for file in _mlflow(server, "artifacts/list", run_id=run_id)["files"] if file["path"].endswith(".xlsx")
+        file["path"]
+        for file in _mlflow(server, "artifacts/list", run_id=run_id, path="report")["files"]
+        if file["path"].endswith(".xlsx")
     ]
     # What a click on the file in the page asks for.
     address = f"http://127.0.0.1:{server.mlflow_port}/get-artifact?run_uuid={run_id}&path={urllib.parse.quote(workbook)}"
     with urllib.request.urlopen(address, timeout=60) as answer:
         assert "Results" in load_workbook(BytesIO(answer.read())).sheetnames
-    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/dashboard", timeout=60) as answer:
-        assert b"<title>Prefect" in answer.read()
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/", timeout=60) as answer:
+        assert b"<title>Prefect Server</title>" in answer.read()
 
 
 def test_the_status_tells_what_runs_where(server):
@@ -98,7 +100,7 @@ def test_a_second_up_says_that_it_is_up_and_refuses_other_ports(server):
     assert "`video-guard down` first" in other.stderr
 
 
-def _mlflow(server, path: str, **question: str) -> Any:
-    address = f"http://127.0.0.1:{server.mlflow_port}/api/2.0/mlflow/{path}?{urllib.parse.urlencode(question)}"
+def _mlflow(server, call: str, **question: str) -> Any:
+    address = f"http://127.0.0.1:{server.mlflow_port}/api/2.0/mlflow/{call}?{urllib.parse.urlencode(question)}"
     with urllib.request.urlopen(address, timeout=60) as answer:
         return json.load(answer)

@@ -25,6 +25,7 @@ STEPS = {
     "training": 1,
     "registry": 1,
     "comparison": 1,
+    "promotion": 1,
     "report": 1,
     "publish": 1,
 }
@@ -118,6 +119,8 @@ def test_the_workbook_says_what_the_evaluation_found(workspace, quickstart):
     facts = {row[0]: row[1] for row in book["Run"].iter_rows(values_only=True)}
     assert facts["How to reproduce"] == "video-guard run configs/quickstart.yaml"
     assert facts["MLflow run"] == summary["run_id"]
+    assert facts["Decision"] == "promoted"
+    assert facts["Reason 1"] == summary["promotion"]["reasons"][0]
 
 
 def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(workspace, quickstart):
@@ -148,7 +151,11 @@ def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(works
 
     version = client.get_model_version(summary["registered_model"], summary["version"])
     assert version.run_id == summary["run_id"]
-    assert version.tags.keys() == {"base_model", "base_digest", "adapter_digest"}
+    decided = summary["promotion"]
+    assert version.tags.keys() >= {"base_model", "base_digest", "adapter_digest"}
+    # The first version that is better than the base model is champion; a second run does not put it to the test again.
+    assert (decided["outcome"], decided["against"], version.aliases) == ("promoted", None, ["champion"])
+    assert version.tags["promotion.reasons"] == run.data.tags["promotion.reasons"] == "\n".join(decided["reasons"])
     assert run.outputs is not None
     assert len(run.outputs.model_outputs) == 1
 

@@ -13,7 +13,7 @@ def prompts(small_set, preprocessor) -> Prompts:
     questions = [question_of(row) for row in read_split(small_set.dataset, "test")]
     lost = Question({**questions[0].sample, "video": "nowhere.mp4"}, questions[0].messages)
     spoken = Question({**questions[0].sample, "video": None}, [{"role": "user", "content": [{"type": "text", "text": "?"}]}])
-    return Prompts([*questions, lost, spoken], small_set.store, preprocessor)
+    return Prompts([*questions, lost, spoken], small_set.store, preprocessor.prompt)
 
 
 def test_workers_make_the_same_prompts_in_the_same_order(prompts):

@@ -208,3 +208,26 @@ def test_scored_labels_are_averaged():
 
 def test_where_all_failed_the_first_reason_is_told():
     assert vote([row(None, error="a"), row(None, error="b")]).error == "a"
+
+
+def test_answers_are_held_to_a_schema_where_that_is_asked_for(asked, tiny_base, tmp_path):
+    schema = tmp_path / "schema.json"
+    wanted = {
+        "type": "object",
+        "properties": {"good": {"type": "boolean"}},
+        "required": ["good"],
+        "additionalProperties": False,
+    }
+    schema.write_text(json.dumps(wanted))
+    output = tmp_path / "rows.jsonl"
+    common = ["--model", tiny_base, "--num-frames", 4, "--question", "Is it good?", "--max-new-tokens", 40]
+    code, _ = run(
+        *asked, *common, "--json-schema", schema, "--constrained", "--state", tmp_path / "state", "--output", output
+    )
+    assert code == 0
+    answers = [json.loads(json.loads(line)["answer"]) for line in output.read_text().splitlines()]
+    assert len(answers) == len(asked)
+    assert all(set(answer) == {"good"} and isinstance(answer["good"], bool) for answer in answers)
+
+    with pytest.raises(UserError, match="--constrained holds answers to a schema: give --json-schema with it"):
+        run(*asked, *common, "--constrained", "--state", tmp_path / "state")

@@ -28,7 +28,7 @@ def test_windows_cover_the_video(frames, overlap, spans):
 
 
 def test_a_window_is_shown_as_a_clip_of_its_own():
-    shown = TimedFrames(np.arange(6 * 2 * 2 * 3, dtype=np.uint8).reshape(6, 2, 2, 3), np.arange(6) * 0.5)
+    shown = TimedFrames(np.arange(6 * 2 * 2 * 3, dtype=np.uint8).reshape(6, 2, 2, 3), np.arange(6, dtype=np.float64) * 0.5)
     part = View(2, 5).of(shown)
     assert (part.pictures == shown.pictures[2:5]).all()
     assert part.times.tolist() == [0.0, 0.5, 1.0]

@@ -17,6 +17,7 @@ from tasks.evaluation import ScoredModel, score_answers
 from tasks.frames import StoredFrames, extract_frames_task, index_frames_task
 from tasks.inference import Answers, answer_shard
 from tasks.manifest import read_listing_task
+from tasks.promotion import Opponent, Promotion, decide_promotion, fetch_champion
 from tasks.quality import judge_quality_task
 from tasks.registry import publish_results, register_adapter_task
 from tasks.report import Steps, write_report
@@ -26,6 +27,7 @@ from videoguard.artifacts.records import Artifact
 from videoguard.config import QualitySection, RunConfig
 from videoguard.manifests.listing import make_listing, write_listing
 from videoguard.manifests.reading import read_manifest
+from videoguard.registry.standing import Standing
 
 MANIFEST = '[{"video": "a.mp4", "question": "Which?", "answer": "squat - good"}]'
 
@@ -98,6 +100,9 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
     found = BaseReference(name="tiny", location="base", revision=None, digest=base, artifact=stored_base)
     frames = StoredFrames(index=index, shards=(shard,))
     scored = {"base": ScoredModel(answers=Answers(shards=(answers,)), evaluation=evaluation)}
+    standing = Standing(opponent="3", opponent_source="models:/m-3")
+    opponent = Opponent(standing=standing, scored=scored["base"])
+    promotion = Promotion(decided=artifact("promotion"), asked=())
     steps = Steps(
         manifest=manifest,
         frames=frames,
@@ -107,6 +112,7 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         version=version,
         scored=scored,
         comparison=comparison,
+        promotion=promotion,
     )
     asked: dict[str, tuple[Any, tuple[Any, ...]]] = {
         "manifest": (read_listing_task, (data,)),
@@ -120,8 +126,10 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         "inference": (answer_shard, (run, found, adapter, dataset, frames, 0)),
         "evaluation": (score_answers, (run, [answers])),
         "comparison": (compare_scored, (run, scored)),
+        "champion": (fetch_champion, (run, standing)),
+        "promotion": (decide_promotion, (run, version, scored["base"], opponent)),
         "report": (write_report, (run, "video-guard run trial.yaml", steps)),
-        "publish": (publish_results, (run, version, scored, comparison, report)),
+        "publish": (publish_results, (run, version, scored, comparison, report, promotion)),
     }
     return {name: step.cache_policy.provenance(place, *arguments).key for name, (step, arguments) in asked.items()}
 
@@ -155,13 +163,16 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         ({"training__metric": "rouge_l"}, {"training"}),
         ({"model": {"tiny": {}, "quantization": "4bit"}}, {"training", "inference"}),
         ({"inference__max_new_tokens": 64}, {"inference"}),
-        ({"evaluation__metrics": ["meteor"]}, {"evaluation"}),
+        # The first metric is the one that has to rise.
+        ({"evaluation__metrics": ["meteor"]}, {"evaluation", "promotion"}),
         ({"report__bands": {"meteor": {"green": 0.6, "yellow": 0.1}}}, {"report"}),
         ({"report__title": "Other"}, {"report"}),
         ({"inference__batch_size": 7, "inference__threads": 2}, set()),
         ({"inference__shards": 2}, {"inference"}),
-        ({"registry__registered_model": "other"}, {"registry"}),
-        ({"seed": 1}, {"dataset", "base", "training", "evaluation", "comparison"}),
+        ({"registry__registered_model": "other"}, {"registry", "champion"}),
+        ({"registry__promotion": {"metric": "meteor"}}, {"promotion"}),
+        ({"registry__promotion": {"alpha": 0.01}}, {"promotion"}),
+        ({"seed": 1}, {"dataset", "base", "training", "evaluation", "comparison", "promotion"}),
         ({"name": "other"}, {"report"}),
     ],
 )
@@ -179,7 +190,7 @@ def test_the_keys_do_not_depend_on_where_the_working_folder_is(unchanged, projec
     monkeypatch.chdir(elsewhere)
     # The manifest step looks at the files of this machine; its listing, on which all else rests, names none of them. A
     # version is of one MLflow database.
-    assert differing(unchanged, keys(config())) <= {"manifest", "registry"}
+    assert differing(unchanged, keys(config())) <= {"manifest", "registry", "champion", "promotion"}
 
 
 def test_a_video_that_was_written_again_is_digested_again(unchanged, project, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from videoguard.config.frames import FrameLimits, FramesSection
 from videoguard.config.inference import InferenceSection
 from videoguard.config.model import ModelSection, TinyModel
 from videoguard.config.places import ExecutionSection, RegistrySection
+from videoguard.config.promotion import PromotionSection
 from videoguard.config.quality import QualitySection
 from videoguard.config.report import SHEET_TITLES, Band, Colour, ReportSection, SamplesSection, SheetName
 from videoguard.config.scoring import ScoringConfig, check_bands
@@ -38,6 +39,7 @@ __all__ = [
     "LoraSection",
     "MetricName",
     "ModelSection",
+    "PromotionSection",
     "QualitySection",
     "RegistrySection",
     "ReportSection",
@@ -78,6 +80,22 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _bands_are_of_metrics(self) -> "RunConfig":
         check_bands(self.report, self.evaluation)
+        return self
+
+    @model_validator(mode="after")
+    def _promotion_is_by_metrics_of_the_evaluation(self) -> "RunConfig":
+        rule, known = self.registry.promotion, self.evaluation.metrics
+        # What the metrics of a user's file are called is known only to the file.
+        if rule is None or self.evaluation.custom is not None:
+            return self
+        named = {"metric": [rule.metric] if rule.metric else [], "guards": list(rule.guards or ())}
+        for field, metrics in named.items():
+            unknown = [metric for metric in metrics if metric not in {*known, "judge"}]
+            if unknown:
+                raise ValueError(
+                    f"registry.promotion.{field} names {unknown[0]}, which is not evaluated: "
+                    f"name one of evaluation.metrics ({', '.join(known)}), or add it there"
+                )
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from videoguard.config.section import PositiveInt, Section
 
@@ -10,6 +10,8 @@ from videoguard.config.section import PositiveInt, Section
 class InferenceSection(Section):
     """How answers are generated (greedily)."""
 
+    engine: Literal["transformers", "vllm"] = "transformers"
+    """What generates; `vllm` needs a GPU of NVIDIA or AMD and the extra `vllm`, and answers text and JSON."""
     batch_size: PositiveInt = 32
     """Answers written at a time; halved where they do not fit into memory."""
     max_new_tokens: PositiveInt = 256
@@ -28,3 +30,16 @@ class InferenceSection(Section):
     """Threads of the inference process on a CPU."""
     shards: PositiveInt = 1
     """Parts of the test split that are answered as tasks of their own, cut by video content; each loads the model."""
+
+    @model_validator(mode="after")
+    def _vllm_can_do_it(self) -> "InferenceSection":
+        if self.engine == "vllm":
+            if self.label_scores:
+                raise ValueError(
+                    "label_scores is true and engine is vllm: it gives no scores of labels; take one of the two"
+                )
+            if self.shards > 1:
+                raise ValueError(f"shards is {self.shards} and engine is vllm, which takes one GPU: leave shards out")
+            if self.device not in {"auto", "cuda"}:
+                raise ValueError(f"device is {self.device} and engine is vllm, which runs on a GPU: take auto or cuda")
+        return self

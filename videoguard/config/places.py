@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from videoguard.config.promotion import PromotionSection
 from videoguard.config.section import Section
 
 
@@ -14,6 +15,8 @@ class RegistrySection(Section):
     """Experiment that the runs belong to."""
     registered_model: str = "video-guard"
     """Name under which adapters are registered."""
+    promotion: PromotionSection | None = PromotionSection()
+    """When a version becomes champion; `null`, versions are only registered."""
 
     def uri(self, state: Path) -> str:
         """The MLflow server or database that is meant, with a SQLite file in the folder `state` as the default."""

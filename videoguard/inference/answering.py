@@ -3,15 +3,15 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from videoguard.digests import digest_file, digest_json, digest_source
 from videoguard.frames.rule import FrameRule
 from videoguard.frames.store import FrameStore
-from videoguard.inference.engine import Engine
 from videoguard.inference.fingerprint import INFERENCE_SOURCE
-from videoguard.inference.generation import Answer, GenerationSettings, Unanswered
+from videoguard.inference.generation import Answer, AnswersPrompts, GenerationSettings, Unanswered
 from videoguard.inference.label_form import LabelForm
 from videoguard.inference.label_scores import LabelScorer
 from videoguard.inference.prompts import Prepared, Prompts, Question, prepare_ahead
@@ -31,7 +31,7 @@ _DECIMALS = 4
 class Answerer:
     """A loaded model, and the frames that it is asked about."""
 
-    engine: Engine
+    engine: AnswersPrompts
     frames: FrameStore | None
     """None where the questions are text alone."""
     settings: GenerationSettings
@@ -44,7 +44,7 @@ class Answerer:
 
     def answer(self, questions: Sequence[Question]) -> Iterator[dict[int, AnswerRow]]:
         """The rows of questions by their numbers, a few at a time as they are finished. Each question gets a row."""
-        prompts = Prompts(questions, self.frames, self.engine.preprocessor)
+        prompts = Prompts(questions, self.frames, self.engine.reader)
         held: dict[int, Example] = {}
         finished = self._outcomes(prepare_ahead(prompts, prompts.by_length(), self.workers), held)
         size = max(1, round(self.engine.batch_size * _GROUP_SHARE))
@@ -138,6 +138,7 @@ def decided_by(
     longest: int,
     json: JsonAnswers | None = None,
     labels: LabelForm | None = None,
+    engine: str = "transformers",
 ) -> dict[str, object]:
     """What decides every answer of one model alike.
 
@@ -149,10 +150,12 @@ def decided_by(
         longest: longest answer, tokens.
         json: what is done about answers that are JSON.
         labels: the labels that are scored, and how answers write them.
+        engine: the package that generates.
     """
     sampling = {name: value for name, value in asdict(rule).items() if name != "limits"}
     return {
         "code": digest_source(INFERENCE_SOURCE),
+        "engine": f"{engine} {version(engine)}",
         "base": base_digest,
         "adapter": None if adapter is None else _digest_adapter(adapter),
         "loaded": dict(loaded),

@@ -12,7 +12,7 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
 from videoguard.errors import UserError
 from videoguard.inference.decoding import Sequences, start
-from videoguard.inference.generation import Answer, Constraint, GenerationSettings, Outcome, Stop, Unanswered
+from videoguard.inference.generation import Answer, Constraint, GenerationSettings, Outcome, Read, Stop, Unanswered
 from videoguard.models.memory import telling_exhaustion
 from videoguard.models.preprocessing import Example, Preprocessor
 from videoguard.subprocesses import MemoryExhaustedError
@@ -64,6 +64,11 @@ class Engine:
         """Tokens of prompt and answer together that the model reads at most; None where it does not say."""
         longest = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return None if longest is None else int(longest)
+
+    @property
+    def reader(self) -> Read:
+        """Makes the prompts that `answer_all` takes."""
+        return self.preprocessor.prompt
 
     def answer(self, prompts: Sequence[Example], settings: GenerationSettings) -> list[Answer]:
         """Answers to prompts, in their order.

@@ -4,11 +4,15 @@ A limit on what may be written (a grammar, a closed list of answers) is a `Const
 model's own (a complete JSON value) is a `Stop`. Neither knows of batches, or of the order in which answers are generated.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
+
+from videoguard.dataset.messages import Message
+from videoguard.models.media import TimedFrames
+from videoguard.models.preprocessing import Example
 
 
 class Constraint(Protocol):
@@ -29,6 +33,10 @@ class Constraint(Protocol):
 
 Stop = Callable[[Sequence[int]], bool]
 """Whether an answer ends with its last token, asked after each of them with all so far. Made anew for each answer."""
+
+
+Read = Callable[[Sequence[Message], TimedFrames | None], Example]
+"""Makes the tensors of a prompt of a conversation and what it shows. Raises `UserError` where the model cannot read it."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +75,19 @@ class Unanswered:
 
 
 Outcome = Answer | Unanswered
+
+
+class AnswersPrompts(Protocol):
+    """An engine: a loaded model that answers prompts."""
+
+    batch_size: int
+    """How many answers are written at a time."""
+
+    @property
+    def reader(self) -> Read:
+        """Makes the prompts that `answer_all` takes; goes to worker processes, without the model."""
+
+    def answer_all(
+        self, prompts: Iterable[tuple[int, Example]], settings: GenerationSettings
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Answers to numbered prompts, each as soon as it is finished; in place of one that cannot be had, the reason."""

@@ -13,7 +13,7 @@ from videoguard.inference.prompts import Question
 from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow, write_rows
-from videoguard.inference.structured.answers import generation_settings, json_answers
+from videoguard.inference.structured.answers import JsonAnswers, free_settings, generation_settings, json_answers
 from videoguard.models.base import BaseModelFolder, find_base
 from videoguard.models.loading import load_adapted, load_model, load_processor, usable_device
 from videoguard.models.preprocessing import Preprocessor, digest_processor, frame_rule_of, make_record, read_record
@@ -102,6 +102,7 @@ def _keys(
         request.inference.max_new_tokens,
         json_answers(request.answer_schema, request.inference),
         labels,
+        request.inference.engine,
     )
     digests = {} if frames is None else frames.digests
     return [row_key(question, digests.get(question.video or ""), decided) for question in questions]
@@ -131,12 +132,30 @@ def _load(
             text_only=request.frame_store is None,
         )
         read_record(adapter).require_same(asked, adapter)
-    device = usable_device(request.inference.device, request.shard)
+    inference = request.inference
+    json = json_answers(request.answer_schema, inference)
+    if inference.engine == "vllm":
+        return _load_vllm(request, base, Preprocessor(processor, base.family), frames, json)
+    device = usable_device(inference.device, request.shard)
     how = {"quantization": request.quantization, "attention": request.attention, "device": device}
     model = load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
-    inference = request.inference
     engine = Engine(model, Preprocessor(processor, base.family), inference.batch_size, note)
-    json = json_answers(request.answer_schema, inference)
     settings = generation_settings(inference.max_new_tokens, json, engine)
     scorer = None if labels is None else LabelScorer(engine, labels)
     return Answerer(engine, frames, settings, inference.workers, json, scorer)
+
+
+def _load_vllm(
+    request: InferenceRequest,
+    base: BaseModelFolder,
+    preprocessor: Preprocessor,
+    frames: FrameStore | None,
+    json: JsonAnswers | None,
+) -> Answerer:
+    # An extra, which nothing else needs.
+    from videoguard.inference.vllm_engine import VllmEngine
+
+    schema = json.schema.content if json is not None and json.constrained else None
+    batch_size = request.inference.batch_size
+    engine = VllmEngine(base, preprocessor, request.dtype, request.adapter, batch_size, schema)
+    return Answerer(engine, frames, free_settings(request.inference.max_new_tokens, json, preprocessor), json=json)

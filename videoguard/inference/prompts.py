@@ -13,9 +13,10 @@ import torch
 from videoguard.dataset.messages import Message
 from videoguard.errors import UserError
 from videoguard.frames.store import FrameStore
+from videoguard.inference.generation import Read
 from videoguard.inference.views import WHOLE, View
 from videoguard.models.media import TimedFrames
-from videoguard.models.preprocessing import Example, Preprocessor
+from videoguard.models.preprocessing import Example
 from videoguard.subprocesses import end_with_parent
 
 # Prompts that a worker hands over at once, and what is prepared ahead of the model at most.
@@ -47,10 +48,10 @@ class Question:
 class Prompts:
     """Makes prompts of questions."""
 
-    def __init__(self, questions: Sequence[Question], frames: FrameStore | None, preprocessor: Preprocessor) -> None:
+    def __init__(self, questions: Sequence[Question], frames: FrameStore | None, read: Read) -> None:
         self._questions = questions
         self._frames = frames
-        self._preprocessor = preprocessor
+        self._read = read
 
     def by_length(self) -> list[int]:
         """Numbers of the questions, the longest prompts first, by what is known without reading a picture.
@@ -63,7 +64,7 @@ class Prompts:
         """The prompt of a question."""
         question = self._questions[number]
         try:
-            return self._preprocessor.prompt(question.messages, self._shown(question))
+            return self._read(question.messages, self._shown(question))
         except KeyError as no_frames:
             return str(no_frames.args[0])
         except UserError as misfit:

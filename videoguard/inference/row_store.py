@@ -4,9 +4,11 @@ A changed data set, a restart and a nightly run compute what is new and read the
 state folder: what was added is on disk, whole, whenever the process is killed, and several processes add to it at once.
 """
 
+import math
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +38,15 @@ class StoredAnswer(BaseModel):
     new_tokens: int | None = None
     latency_s: float | None = None
     guard: GuardTrace | None = None
+
+
+@dataclass(frozen=True)
+class StoredCount:
+    """How many answers there are."""
+
+    answers: int
+    size: int
+    """Bytes of their keys and contents; the file is somewhat larger."""
 
 
 class RowStore:
@@ -87,6 +98,27 @@ class RowStore:
         with closing(self._connect()) as database, database:
             database.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", told)
 
+    def count(self, before: datetime | None = None) -> StoredCount:
+        """The answers that were made before a moment, or all."""
+        with closing(self._connect()) as database:
+            query = (
+                "SELECT COUNT(*), COALESCE(SUM(LENGTH(key) + LENGTH(CAST(answer AS BLOB))), 0) FROM answers WHERE made < ?"
+            )
+            (counted,) = database.execute(query, (_moment(before),)).fetchall()
+        return StoredCount(*counted)
+
+    def trim(self, before: datetime) -> StoredCount:
+        """Forget the answers that were made before a moment, and give their room back to the disk; how many these were."""
+        going = self.count(before)
+        if going.answers:
+            with closing(self._connect()) as database:
+                with database:
+                    database.execute("DELETE FROM answers WHERE made < ?", (_moment(before),))
+                database.execute("VACUUM")
+                # Else what was written anew stands in the journal too.
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return going
+
     def _prepare(self) -> None:
         with closing(self._connect()) as database:
             # A journal beside the file, which is flushed before a commit counts.
@@ -97,6 +129,10 @@ class RowStore:
         connection = sqlite3.connect(self._path, timeout=_WAIT_SECONDS)
         connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+
+def _moment(before: datetime | None) -> float:
+    return math.inf if before is None else before.timestamp()
 
 
 def _read(text: str) -> StoredAnswer | None:

@@ -10,6 +10,7 @@ from videoguard.augmentation.changes import Change, apply_change, draw_change
 from videoguard.config import AugmentationSection
 from videoguard.frames.rule import FrameRule
 from videoguard.inference.rows import AnswerRow
+from videoguard.inference.timelines import merge_timelines
 from videoguard.inference.voting import vote
 from videoguard.models.media import TimedFrames
 
@@ -133,7 +134,10 @@ def _distinct(answered: Sequence[tuple[AnswerRow, tuple[float, float]]]) -> str:
 
 
 def _timeline(answered: Sequence[tuple[AnswerRow, tuple[float, float]]]) -> str:
-    """A line for each stretch of windows with the same answer, with its time."""
+    """One timeline in JSON where the answers are such; else a line for each stretch of windows with the same answer."""
+    merged = merge_timelines([(row.answer or "", span) for row, span in answered])
+    if merged is not None:
+        return merged
     stretches: list[tuple[str, float, float]] = []
     for row, (start, end) in answered:
         text = row.answer or ""

@@ -1,5 +1,6 @@
 """Loading a base model, with an adapter or without. Remote code is never run."""
 
+import logging
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,6 +66,9 @@ def load_model(
     transformers_logging.disable_progress_bar()
     place = device if ":" in device else usable_device(device)
     quantized = usable_quantization(quantization)[0]
+    if quantized == "none":
+        # peft imports bitsandbytes wherever it is installed, which then warns of a fast kernel that nothing here would use.
+        logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     model: PreTrainedModel = auto_class(base.family).from_pretrained(
         base.folder,
         dtype=getattr(torch, dtype),
@@ -153,6 +157,17 @@ def _lacking_for_flash_attention(dtype: str) -> str | None:
     if dtype == "float32":
         return "it does not compute in float32"
     return None if is_flash_attn_2_available() else "flash-attn is not installed"
+
+
+def default_dtype(device: str) -> str:
+    """The number format of a model that none is named for, on a device as `usable_device` tells it."""
+    has_bfloat16 = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    return choose_dtype(device, has_bfloat16=has_bfloat16)
+
+
+def choose_dtype(device: str, *, has_bfloat16: bool) -> str:
+    """bfloat16 on a GPU of NVIDIA or AMD that computes in it: half the memory, several times the speed; else float32."""
+    return "bfloat16" if device.startswith("cuda") and has_bfloat16 else "float32"
 
 
 def usable_device(wanted: str = "auto", shard: int | None = None) -> str:

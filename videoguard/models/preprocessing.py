@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from transformers import BatchFeature
@@ -215,6 +216,31 @@ class Preprocessor:
         """
         return batch_samples(examples, self._fills, self.family, side)
 
+    def unread(self, messages: Sequence[Message], frames: Shown | Sequence[Shown] | None = None) -> Example:
+        """A conversation as `prompt` has it before its media are read, for an engine that reads them itself.
+
+        Args:
+            messages: a conversation that ends with a user message.
+            frames: as of `prompt`.
+
+        Returns:
+            `input_ids` `(tokens,)` with one placeholder for each video or image; for the N-th of them, from 0, the tensors
+            `N.video` or `N.image`, `(frames, height, width, 3)` uint8, and `N.times` `(frames,)` float64, seconds.
+
+        Raises:
+            UserError: the model cannot read what is shown.
+        """
+        parts: list[torch.Tensor] = []
+        shown: Example = {}
+        number = 0
+        for turn, clips in self._turns(messages, frames):
+            parts += [self._tokens(text) for text in (turn.prompt, turn.answer) if text is not None]
+            for kind, clip in zip(turn.media, clips, strict=True):
+                shown[f"{number}.{kind}"] = torch.from_numpy(np.ascontiguousarray(clip.pictures))
+                shown[f"{number}.times"] = torch.from_numpy(np.asarray(clip.times, dtype=np.float64))
+                number += 1
+        return {"input_ids": torch.cat(parts), **shown}
+
     def count_text(self, messages: Sequence[Message]) -> int:
         """Tokens of a conversation with one placeholder for each video or image, before any is read."""
         texts = [text for turn in self.chat.turns(messages) for text in (turn.prompt, turn.answer) if text is not None]
@@ -230,21 +256,30 @@ class Preprocessor:
         return {"input_ids": self.tokenizer.pad_token_id, "labels": IGNORED, **dict.fromkeys(_TOKEN_TYPES, 0)}
 
     def _encode(self, messages: Sequence[Message], frames: Shown | Sequence[Shown] | None) -> Example:
-        kinds = [part["type"] for message in messages for part in message["content"] if part["type"] != "text"]
-        clips = as_clips(frames, len(kinds))
-        _require_all_shown(kinds, clips, self.family)
-        if self.family.media == "images":
-            messages, clips = as_images(messages, clips)
         parts: list[Example] = []
-        for turn in self.chat.turns(messages):
-            shown, clips = clips[: len(turn.media)], clips[len(turn.media) :]
-            _require_places(turn, self.processor, self.family)
+        for turn, shown in self._turns(messages, frames):
             prompt = self._read(turn, shown)
             parts.append({**prompt, "labels": torch.full_like(prompt["input_ids"], IGNORED)})
             if turn.answer is not None:
                 answer = self._tokens(turn.answer)
                 parts.append({"input_ids": answer, "labels": answer})
         return join_turns(parts, self._fills, self.family)
+
+    def _turns(
+        self, messages: Sequence[Message], frames: Shown | Sequence[Shown] | None
+    ) -> list[tuple[Turn, list[TimedFrames]]]:
+        """The turns of a conversation as the family has it, each with what it shows."""
+        kinds = [part["type"] for message in messages for part in message["content"] if part["type"] != "text"]
+        clips = as_clips(frames, len(kinds))
+        _require_all_shown(kinds, clips, self.family)
+        if self.family.media == "images":
+            messages, clips = as_images(messages, clips)
+        turns = []
+        for turn in self.chat.turns(messages):
+            shown, clips = clips[: len(turn.media)], clips[len(turn.media) :]
+            _require_places(turn, self.processor, self.family)
+            turns.append((turn, shown))
+        return turns
 
     def _read(self, turn: Turn, clips: Sequence[TimedFrames]) -> Example:
         if not clips:

@@ -28,7 +28,8 @@ def load_model(
         name: `models:/NAME/VERSION`, `models:/NAME@ALIAS`, the folder of an adapter, or a base model.
         base: folder or hub name in place of the base that an adapter names.
         frames: frames taken of a video, where a base model is asked.
-        dtype: number format of the weights; that of the recipe of a registered version, else float32, when None.
+        dtype: number format of the weights; when None that of the recipe of a registered version, bfloat16 for a base
+            model on a GPU that computes in it, else float32.
         device: `auto`, `cuda`, `mps` or `cpu`.
         batch_size: answers written at a time.
         state: state folder of the runs, where MLflow's database is.
@@ -39,7 +40,7 @@ def load_model(
         UnavailableError: MLflow does not answer.
     """
     uri = RegistrySection(tracking_uri=tracking_uri).uri(state)
-    (found,) = find_models([name], uri, base=base, frames=frames, dtype=dtype)
+    (found,) = find_models([name], uri, base=base, frames=frames, dtype=dtype, device=device)
     shared = SharedBase(found.base, device=device, **found.loaded)
     with shared.using(found.adapter) as model:
         engine = Engine(model, shared.preprocessor, batch_size)

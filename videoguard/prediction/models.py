@@ -7,6 +7,7 @@ from pathlib import Path
 from videoguard.config import FramesSection
 from videoguard.errors import UserError
 from videoguard.models.base import BaseModelFolder, find_base
+from videoguard.models.loading import default_dtype, usable_device
 from videoguard.models.preprocessing import PreprocessingRecord, make_record, read_record
 from videoguard.registry.references import NamedModel, find_model
 
@@ -32,6 +33,7 @@ def find_models(
     base: str | None = None,
     frames: int | None = None,
     dtype: str | None = None,
+    device: str = "auto",
 ) -> list[AskedModel]:
     """What each name stands for.
 
@@ -40,10 +42,12 @@ def find_models(
         tracking_uri: MLflow server or database.
         base: folder or hub name in place of the base that an adapter names.
         frames: frames taken of a video. An adapter must have been trained with so many.
-        dtype: number format of the weights; None for that of the recipe of a registered version, else float32.
+        dtype: number format of the weights; None for that of the recipe of a registered version, bfloat16 for a base model
+            on a GPU that computes in it, else float32.
+        device: where the models will compute, as of `usable_device`.
 
     Raises:
-        UserError: there is no such model, or it was trained with another number of frames.
+        UserError: there is no such model or device, or the model was trained with another number of frames.
         UnavailableError: MLflow does not answer.
     """
     bases: dict[str, BaseModelFolder] = {}
@@ -51,11 +55,11 @@ def find_models(
     for named in [find_model(name, tracking_uri, base) for name in names]:
         if named.base not in bases:
             bases[named.base] = find_base(named.base)
-        asked.append(_asked(named, bases[named.base], frames, dtype))
+        asked.append(_asked(named, bases[named.base], frames, dtype, device))
     return asked
 
 
-def _asked(named: NamedModel, base: BaseModelFolder, frames: int | None, dtype: str | None) -> AskedModel:
+def _asked(named: NamedModel, base: BaseModelFolder, frames: int | None, dtype: str | None, device: str) -> AskedModel:
     if named.adapter is None:
         section = FramesSection() if frames is None else FramesSection(count=frames)
         text_only = base.family.media == "text"
@@ -73,8 +77,10 @@ def _asked(named: NamedModel, base: BaseModelFolder, frames: int | None, dtype: 
                 f"model {named.name} does not fit its base {base.name}: base_digest: trained with {record.base_digest!r}, "
                 f"found {base.digest!r}; give the base that it was trained on (--base)"
             )
+    # An adapter stays in the format that recipes train in, unless its own recipe names another.
+    unnamed = default_dtype(usable_device(device)) if named.adapter is None else "float32"
     loaded = {
-        "dtype": dtype or named.settings.get("model.dtype", "float32"),
+        "dtype": dtype or named.settings.get("model.dtype", unnamed),
         "quantization": named.settings.get("model.quantization", "none"),
         "attention": named.settings.get("model.attention", "auto"),
     }

@@ -15,11 +15,11 @@ from videoguard.frames.rule import FrameRule
 from videoguard.frames.store import FrameStore
 from videoguard.inference.answering import Answerer, decided_by, failed_row, row_key, row_of
 from videoguard.inference.engine import Engine
-from videoguard.inference.generation import GenerationSettings
 from videoguard.inference.prompts import Question
 from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow
 from videoguard.inference.shared_base import SharedBase
+from videoguard.inference.structured.answers import JsonAnswers, generation_settings
 from videoguard.inference.views import ONE_LOOK, WHOLE, Looks, View
 from videoguard.manifests.sample import MediaSource, Sample, files_of, media_sources
 from videoguard.prediction.models import AskedModel
@@ -43,6 +43,8 @@ class PredictionSettings:
     device: str = "auto"
     looks: Looks = ONE_LOOK
     """Windows of long videos, and changed copies."""
+    json: JsonAnswers | None = None
+    """What is done about answers that are JSON; None where they are text."""
 
 
 @dataclass
@@ -108,7 +110,7 @@ def _begin(
 ) -> _Asking:
     questions = ask(samples, model.record, settings.question)
     rule = settings.looks.rule(model.record.frame_rule())
-    decided = decided_by(model.base.digest, model.adapter, model.loaded, rule, settings.max_new_tokens)
+    decided = decided_by(model.base.digest, model.adapter, model.loaded, rule, settings.max_new_tokens, settings.json)
     if not settings.looks.is_one:
         decided["looks"] = settings.looks.decides()
     keys = [row_key(question, digests.get(question.video or ""), decided) for question in questions]
@@ -162,7 +164,8 @@ def _answer(
             for asking in group:
                 with shared.using(asking.model.adapter) as model:
                     engine = Engine(model, shared.preprocessor, settings.batch_size, note)
-                    answerer = Answerer(engine, frames, GenerationSettings(settings.max_new_tokens), settings.workers)
+                    generation = generation_settings(settings.max_new_tokens, settings.json, engine)
+                    answerer = Answerer(engine, frames, generation, settings.workers, settings.json)
                     _answer_chunk(asking, chunk, answerer, settings.looks, store, tell)
 
 

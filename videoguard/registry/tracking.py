@@ -15,8 +15,6 @@ from videoguard.errors import UnavailableError
 
 _LONGEST_PARAM = 6000
 """Characters; MLflow refuses longer values."""
-_SHOWN_AS = {"mlflow.experimentKind": "custom_model_development"}
-"""Opens the experiment in the pages with runs, curves and models, not with traces and prompts."""
 
 
 CONNECTION_FAULTS = (MlflowException, SQLAlchemyError, requests.RequestException, OSError)
@@ -90,4 +88,4 @@ class Tracking:
         found = self.client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        return str(self.client.create_experiment(name, artifact_location=self._artifacts, tags=_SHOWN_AS))
+        return str(self.client.create_experiment(name, artifact_location=self._artifacts))

@@ -1,7 +1,7 @@
 """What a recipe says of JSON answers, as generation and the rows take it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import cast
 
@@ -62,9 +62,9 @@ def generation_settings(max_new_tokens: int, json: JsonAnswers | None, engine: E
     """
     if json is None:
         return GenerationSettings(max_new_tokens)
-    stops = (json_end(engine.preprocessor),)
+    free = free_settings(max_new_tokens, json, engine.preprocessor)
     if not json.constrained:
-        return GenerationSettings(max_new_tokens, stops=stops)
+        return free
     # Its library is needed for nothing else.
     from videoguard.inference.structured.grammar import AnswerGrammar, SchemaConstraint
 
@@ -72,7 +72,12 @@ def generation_settings(max_new_tokens: int, json: JsonAnswers | None, engine: E
     grammar = AnswerGrammar(json.schema.content, tokenizer, engine.ends, engine.vocabulary)
     grammar.require_room(max_new_tokens)
     constraint: Callable[[], Constraint] = partial(SchemaConstraint, grammar, max_new_tokens)
-    return GenerationSettings(max_new_tokens, constraint, stops)
+    return replace(free, constraint=constraint)
+
+
+def free_settings(max_new_tokens: int, json: JsonAnswers | None, preprocessor: Preprocessor) -> GenerationSettings:
+    """How answers are generated that are held to nothing: JSON up to the end of its value."""
+    return GenerationSettings(max_new_tokens, stops=() if json is None else (json_end(preprocessor),))
 
 
 def json_end(preprocessor: Preprocessor) -> Callable[[], Stop]:

@@ -1,0 +1,246 @@
+"""Step promotion: the new version and the champion on the same test samples, and the aliases as their test says."""
+
+from collections.abc import Sequence
+
+from prefect import task, unmapped
+from pydantic import BaseModel, ConfigDict
+
+from tasks.base_model import BaseReference
+from tasks.evaluation import ScoredModel, score_answers
+from tasks.frames import StoredFrames
+from tasks.inference import Answers, answer_shard
+from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
+from videoguard.artifacts.records import Artifact, Provenance
+from videoguard.artifacts.store import Draft
+from videoguard.config import ModelSection, PromotionSection, RunConfig
+from videoguard.digests import digest_source
+from videoguard.errors import UserError
+from videoguard.evaluation.promotion import PromotionDecision, read_decision, write_decision
+from videoguard.evaluation.scores import read_evaluation
+from videoguard.inference.rows import read_rows
+from videoguard.registry.champion import FetchReply, FetchRequest
+from videoguard.registry.standing import Standing, read_standing
+from videoguard.subprocesses import call
+
+_CHAMPION, _CANDIDATE = "champion", "candidate"
+
+
+class Opponent(BaseModel):
+    """Whom the new version is tested against."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    standing: Standing
+    scored: ScoredModel | None = None
+    """None where it cannot be asked about these samples."""
+    refusal: str | None = None
+    """Why it cannot."""
+    made: tuple[Artifact, ...] = ()
+    """What was made or reused to ask it: its adapter, answers and scores."""
+
+
+class Promotion(BaseModel):
+    """The decision, and what it rests on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    decided: Artifact
+    asked: tuple[Artifact, ...]
+    """Adapter, answers and scores of the champion; empty where the base model stood for it."""
+
+    def decision(self, place: Workplace) -> PromotionDecision:
+        """What was decided."""
+        return read_decision(place.path(self.decided))
+
+    def artifacts(self) -> list[Artifact]:
+        """Every artifact, in the order of the steps."""
+        return [*self.asked, self.decided]
+
+
+def put_to_test(
+    place: Workplace,
+    config: RunConfig,
+    version: Artifact,
+    scored: Sequence[ScoredModel],
+    base: BaseReference,
+    dataset: Artifact,
+    frames: StoredFrames | None,
+) -> Promotion | None:
+    """Test the new version against the champion, and promote it where it is shown to be better.
+
+    Args:
+        place: where the run works.
+        config: the recipe.
+        version: the registered version of the new adapter.
+        scored: the base model and the new adapter, on the test split.
+        base: of the new adapter.
+        dataset: whose test split the champion is asked about.
+        frames: of its videos.
+
+    Returns:
+        None where the recipe has no rule of promotion.
+    """
+    if config.registry.promotion is None:
+        return None
+    base_scored, candidate = scored
+    facts = version.facts
+    standing = read_standing(config.registry.uri(place.state), str(facts["model"]), str(facts["version"]))
+    opponent = Opponent(standing=standing, scored=base_scored)
+    if standing.settled is None and standing.opponent is not None:
+        opponent = _ask_champion(place, config, standing, base, dataset, frames)
+    return Promotion(decided=decide_promotion(place, config, version, candidate, opponent), asked=opponent.made)
+
+
+def _ask_champion(
+    place: Workplace,
+    config: RunConfig,
+    standing: Standing,
+    base: BaseReference,
+    dataset: Artifact,
+    frames: StoredFrames | None,
+) -> Opponent:
+    """The champion's answers and scores: those that the row store has cost nothing."""
+    try:
+        champion = fetch_champion(place, config, standing)
+        own, recipe = _runs_on(config, champion, base)
+        given = [unmapped(each) for each in (place, recipe, own, champion, dataset, frames)]
+        answers = answer_shard.map(*given, range(config.inference.shards)).result()
+    except UserError as refusal:
+        return Opponent(standing=standing, refusal=str(refusal))
+    evaluation = score_answers(place, config, answers)
+    scored = ScoredModel(answers=Answers(shards=tuple(answers)), evaluation=evaluation)
+    return Opponent(standing=standing, scored=scored, made=(champion, *answers, evaluation))
+
+
+def _runs_on(config: RunConfig, champion: Artifact, base: BaseReference) -> tuple[BaseReference, RunConfig]:
+    """The champion's own base, and the recipe with its weights loaded as the champion's recipe loads them."""
+    known = FetchReply.model_validate(champion.facts)
+    own = base
+    if known.base_digest != base.digest:
+        own = BaseReference(
+            name=known.base_name, location=known.base, revision=None, digest=known.base_digest, artifact=champion
+        )
+    section = ModelSection.model_validate({**config.model.model_dump(), **known.loaded})
+    return own, config.model_copy(update={"model": section})
+
+
+def _fetching(place: Workplace, config: RunConfig, standing: Standing) -> Provenance:
+    return Provenance(
+        step="champion",
+        code=digest_source(["registry/champion.py", "registry/references.py"]),
+        settings={"model": config.registry.registered_model, "uri": config.registry.uri(place.state)},
+        inputs={"version": str(standing.opponent), "source": str(standing.opponent_source)},
+    )
+
+
+@task(name="champion", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_fetching), **OPTIONS)
+def fetch_champion(place: Workplace, config: RunConfig, standing: Standing) -> Artifact:
+    """The champion's adapter, from where MLflow keeps it."""
+
+    def fill(draft: Draft) -> None:
+        request = FetchRequest(
+            tracking_uri=config.registry.uri(place.state),
+            model=config.registry.registered_model,
+            version=str(standing.opponent),
+            output=draft.folder.absolute(),
+        )
+        reply = call("videoguard.registry.champion", request, FetchReply, threads=1, timeout_s=HOUR)
+        draft.facts = reply.model_dump(mode="json")
+
+    return place.make(_fetching(place, config, standing), fill)
+
+
+def _provenance(
+    place: Workplace, config: RunConfig, version: Artifact, candidate: ScoredModel, opponent: Opponent
+) -> Provenance:
+    other, rule = opponent.scored, _rule(config)
+    standing = opponent.standing
+    return Provenance(
+        step="promotion",
+        code=digest_source(["evaluation"]),
+        settings={
+            **rule.model_dump(mode="json"),
+            "metric": _metric(config),
+            "uri": config.registry.uri(place.state),
+            "seed": config.seed,
+        },
+        inputs={
+            "model": str(version.facts["model"]),
+            "version": str(version.facts["version"]),
+            "run": str(version.facts["run_id"]),
+            "answers": candidate.answers.digest,
+            "scores": candidate.evaluation.digest,
+            "against": f"{standing.opponent or 'base'} {standing.opponent_source or ''}",
+            "settled": f"{standing.settled or 'no'} {standing.is_champion and standing.settled is not None}",
+            "refusal": opponent.refusal or "no",
+            "other answers": "none" if other is None else other.answers.digest,
+            "other scores": "none" if other is None else other.evaluation.digest,
+        },
+        parents=(version, candidate.evaluation, *opponent.made),
+    )
+
+
+@task(name="promotion", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
+def decide_promotion(
+    place: Workplace, config: RunConfig, version: Artifact, candidate: ScoredModel, opponent: Opponent
+) -> Artifact:
+    """Decide, record the decision as tags of the version, and move the aliases."""
+
+    def fill(draft: Draft) -> None:
+        from videoguard.registry.aliases import Aliases
+
+        decision = _decide(place, config, version, candidate, opponent)
+        if opponent.standing.settled is None:
+            Aliases(config.registry.uri(place.state), decision.model).carry_out(decision)
+        write_decision(decision, draft.folder)
+        draft.facts = {"version": decision.version, "outcome": decision.outcome}
+
+    return place.make(_provenance(place, config, version, candidate, opponent), fill)
+
+
+def _decide(
+    place: Workplace, config: RunConfig, version: Artifact, candidate: ScoredModel, opponent: Opponent
+) -> PromotionDecision:
+    from videoguard.evaluation.comparing import ComparedModel
+    from videoguard.evaluation.promoting import decide
+
+    def compared(name: str, model: ScoredModel) -> ComparedModel:
+        rows = [row for file in model.answers.files(place) for row in read_rows(file)]
+        return ComparedModel(name, rows, read_evaluation(place.path(model.evaluation)))
+
+    standing, rule = opponent.standing, _rule(config)
+    model, number = str(version.facts["model"]), str(version.facts["version"])
+    tested = compared(_CANDIDATE, candidate)
+    metric = _metric(config) or next(iter(tested.evaluation.summary))
+    untested = PromotionDecision(
+        outcome="undecided", model=model, version=number, against=standing.opponent, reasons=[], metric=metric
+    )
+    if standing.settled is not None:
+        outcome = "promoted" if standing.is_champion else "held back"
+        return untested.model_copy(update={"outcome": outcome, "reasons": [standing.settled]})
+    if opponent.scored is None:
+        reason = f"the champion cannot be asked about these samples: {opponent.refusal}"
+        return untested.model_copy(update={"reasons": [reason]})
+    return decide(
+        compared(_CHAMPION, opponent.scored),
+        tested,
+        model=model,
+        version=number,
+        against=standing.opponent,
+        metric=metric,
+        guards=rule.guards,
+        minimum_gain=rule.minimum_gain,
+        tolerated_fall=rule.tolerated_fall,
+        alpha=rule.alpha,
+        seed=config.seed,
+    )
+
+
+def _rule(config: RunConfig) -> PromotionSection:
+    assert config.registry.promotion is not None
+    return config.registry.promotion
+
+
+def _metric(config: RunConfig) -> str | None:
+    """The metric that has to rise; None where the recipe has only metrics of the user's own: then their first."""
+    return _rule(config).metric or next(iter(config.evaluation.metrics), None)

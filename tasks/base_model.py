@@ -27,6 +27,8 @@ _TINY_SOURCE = [
     "models/parts.py",
     "models/checkpoints.py",
     "dataset/messages.py",
+    "dataset/guard_texts.py",
+    "manifests/formats/guard_categories.py",
     "exercises",
 ]
 

@@ -27,7 +27,16 @@ def _provenance(place: Workplace, config: RunConfig, answers: list[Artifact]) ->
     evaluation, schema = config.evaluation, schema_content(config.dataset.answer)
     return Provenance(
         step="evaluation",
-        code=digest_source(["evaluation", "manifests/labels.py", "dataset/answer_schema.py"]),
+        code=digest_source(
+            [
+                "evaluation",
+                "manifests/labels.py",
+                "manifests/formats/guard_categories.py",
+                "dataset/answer_schema.py",
+                "dataset/guard.py",
+                "inference/guard/trace.py",
+            ]
+        ),
         settings={
             **evaluation.model_dump(mode="json"),
             "seed": config.seed,

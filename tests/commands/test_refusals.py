@@ -136,7 +136,23 @@ def test_a_command_line_that_is_not_understood_has_status_2(arguments, video_gua
     assert ended.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "doctor"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere.mp4"], "error: nowhere.mp4 is not there: give a video file, a folder of frames, or an address"),
+        (["data", "--threshold", "C9=1"], "error: --threshold C9=1: write C3=0.6 for one of C1, C2, C3, C4, C5, C6"),
+        (["data", "--threshold", "C3=0"], "error: --threshold C3=0: write C3=0.6"),
+        (["data"], "error: model bare: bare has no config.json: give a folder written by save_pretrained"),
+    ],
+)
+def test_the_guard_refuses_what_it_cannot_watch_or_judge_by(arguments, said, video_guard):
+    ended = video_guard("guard", *arguments, "--model", "bare")
+    assert ended.status == 2
+    assert said in " ".join(ended.stderr.split())
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "doctor", "guard"])
 def test_every_command_shows_an_example(command, video_guard):
     ended = video_guard(command, "--help")
     assert ended.status == 0

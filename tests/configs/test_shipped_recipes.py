@@ -77,11 +77,11 @@ def test_a_tiny_recipe_takes_a_step(config, tmp_path):
     from videoguard.models.loading import load_model, load_processor
     from videoguard.models.preprocessing import Preprocessor
     from videoguard.models.tiny.building import build_tiny
-    from videoguard.models.tiny.pretraining import tokenizer_corpus
+    from videoguard.models.tiny.pretraining import texts_for
     from videoguard.training.adapters import attach_adapter
     from videoguard.training.examples import require_trained_tokens
 
-    build_tiny(config.model.tiny, tokenizer_corpus(), config.seed, tmp_path)
+    build_tiny(config.model.tiny, texts_for(config.model.tiny), config.seed, tmp_path)
     base = find_base(str(tmp_path))
     preprocessor = Preprocessor(load_processor(base), base.family)
     shows, side = base.family.media != "text", config.frames.max_side

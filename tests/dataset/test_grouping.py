@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from videoguard.dataset.grouping import group_samples
 from videoguard.errors import UserError
-from videoguard.manifests.sample import Sample
+from videoguard.manifests.sample import GuardAnnotation, Sample, Segment
 
 
 def sample(name: str, answer: str = "squat - good", **fields: str | int) -> Sample:
@@ -31,6 +31,17 @@ def test_by_video_a_copy_under_another_name_is_the_same_video():
     assert [[s.id for s in group.samples] for group in groups] == [["a.mp4", "b.mp4"], ["c.mp4"]]
     assert groups[0].name == hashlib.sha256(b"a").hexdigest()
     assert groups[0].description == "one source video"
+
+
+def guarded(name: str, *clips: str) -> Sample:
+    segments = tuple(Segment((), video=f"{clip}.mp4") for clip in clips)
+    return Sample(name, Path(), "Safe?", None, name, guard=GuardAnnotation((), segments))
+
+
+def test_guarded_videos_that_share_a_clip_stay_together_also_under_another_name():
+    samples = [guarded("one", "a", "b"), guarded("two", "c", "d"), guarded("three", "b", "e"), guarded("four", "d")]
+    assert grouped(samples, digests(), "video") == {frozenset({"one", "three"}), frozenset({"two", "four"})}
+    assert grouped(samples, digests(c="a"), "video") == {frozenset({"one", "two", "three", "four"})}
 
 
 def test_by_a_field_the_videos_of_one_value_stay_together():

@@ -7,7 +7,8 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
 from videoguard.dataset.guard import UnsafeSpan
-from videoguard.evaluation.guard import evaluate_guard, read_guard, write_guard
+from videoguard.evaluation.evaluate_rows import evaluate_rows
+from videoguard.evaluation.guard import GUARD_FACTS, evaluate_guard, guard_metrics
 from videoguard.inference.guard.trace import ClipTrace, FrameDecision, GuardTrace, alarms_of
 from videoguard.inference.rows import AnswerRow
 from videoguard.manifests.formats.guard_categories import CATEGORIES
@@ -113,12 +114,38 @@ def test_what_nobody_labelled_and_verdicts_that_cannot_be_read_are_unscored():
     assert found.levels[3].categories == ()
 
 
-def test_rows_that_are_no_streams_have_no_figures_and_failed_ones_are_counted(tmp_path):
+def test_rows_that_are_no_streams_have_no_figures_and_failed_ones_are_counted():
     plain = AnswerRow(id="x", video="x", group="x", label=None, question="q", reference="r", status="failed", error="gone")
     assert evaluate_guard([plain]) is None
     found = evaluate_guard([plain, row("a.mp4", [[frame(0.0, (), ())]], wanted=())])
     assert found is not None
     assert (found.videos, found.failed) == (1, 1)
-    assert read_guard(tmp_path) is None
-    write_guard(found, tmp_path)
-    assert read_guard(tmp_path) == found
+    assert guard_metrics([plain]) == {}
+
+
+def test_the_headline_figures_are_scored_video_by_video():
+    seen = [frame(0.0, (), ()), frame(1.0, ("C3",), ("C3",)), frame(2.0, ("C5",), ("C3",)), frame(3.0, (), ("C6",))]
+    spans = [UnsafeSpan(category="C3", start=1.0, end=3.0), UnsafeSpan(category="C6", start=3.0, end=4.0)]
+    rows = [
+        row("a.mp4", [seen], wanted=("C3", "C6"), verdict=("C3", "C6"), spans=spans),
+        row("safe.mp4", [[frame(0.0, (), ())]], wanted=(), verdict=None),
+        row("unlabelled.mp4", [[frame(0.0, (), None)]], wanted=None, verdict=()),
+        AnswerRow(id="x", video="x", group="x", label=None, question="q", reference="r", status="failed", error="gone"),
+    ]
+    found = guard_metrics(rows)
+    assert list(found) == [facts.name for facts in GUARD_FACTS]
+    # C3 was named once of the two frames that wanted it, C5 once where it was not, C6 not where it was: 2/3, 0 and 0.
+    assert found["guard_frame_f1"]["scores"] == [pytest.approx(2 / 9), None, None, None]
+    assert found["guard_frame_f1"]["corpus"] == pytest.approx(2 / 9)
+    assert found["guard_frames"]["scores"] == [0.5, 1.0, None, None]
+    assert found["guard_verdict"]["scores"] == [1.0, 0.0, None, None]
+    assert found["guard_missed"]["scores"] == [0.5, None, None, None]
+    assert found["guard_false_alarms"]["scores"] == [1.0, 0.0, None, None]
+    assert found["guard_frames"]["reasons"] == [None, None, "nobody says what its frames show", "inference failed: gone"]
+
+
+def test_an_evaluation_has_the_headline_figures_beside_its_metrics(tmp_path):
+    rows = [row("a.mp4", [[frame(0.0, ("C3",), ("C3",))]], wanted=("C3",), verdict=("C3",))]
+    found = evaluate_rows(rows, ["rouge_l"], sentence_model="none", state=tmp_path)
+    assert list(found.summary) == list(found.metrics) == ["rouge_l", *(facts.name for facts in GUARD_FACTS)]
+    assert found.summary["guard_frame_f1"].corpus == found.summary["guard_verdict"].mean == 1.0

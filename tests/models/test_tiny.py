@@ -4,13 +4,16 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
+    AutoTokenizer,
     InternVLForConditionalGeneration,
     InternVLProcessor,
     InternVLVideoProcessor,
@@ -18,10 +21,13 @@ from transformers import (
 
 from videoguard.config import TinyModel
 from videoguard.exercises.catalogue import CLASSES, answer_text
+from videoguard.manifests.formats.guard_categories import CATEGORIES
 from videoguard.models.tiny.building import build_tiny
+from videoguard.models.tiny.clips import Clip
 from videoguard.models.tiny.internvl import CHAT, TOKENS
 from videoguard.models.tiny.pretraining import pretrain, tokenizer_corpus
 from videoguard.models.tiny.request import PretrainingRequest
+from videoguard.models.tiny.signs import SignExamples
 from videoguard.models.tiny.tokenizer import train_tokenizer
 
 TOKENIZER = train_tokenizer(tokenizer_corpus(), 768, CHAT, TOKENS)
@@ -68,6 +74,37 @@ def test_the_pre_training_lowers_the_loss_and_repeats_itself(tmp_path):
     assert losses["one"][-1] < losses["one"][0]
     one, again = (sha256(tmp_path / name / "model/model.safetensors") for name in losses)
     assert one == again
+
+
+def test_the_guards_model_is_pre_trained_on_signs_and_the_form_of_its_answers(tmp_path):
+    size = TinyModel(
+        pretraining="signs", answer_share=0.5, pretraining_steps=8, pretraining_batch=4, pretraining_videos_per_form=1
+    )
+    losses: list[float] = []
+    request = PretrainingRequest(size=size, seed=0, workers=1, output=tmp_path, checkpoints=tmp_path / "checkpoints")
+    pretrain(request, lambda event: losses.append(event["metrics"]["pretraining_loss"]))  # type: ignore[index]
+    assert losses[-1] < losses[0]
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    for label in ("safe", "unsafe"):
+        assert tokenizer.tokenize(label) == [label]
+
+
+def test_no_other_family_learns_signs():
+    with pytest.raises(ValidationError, match="the streaming guard runs with internvl only"):
+        TinyModel(family="qwen3_vl", pretraining="signs")
+
+
+def test_a_sign_example_is_a_function_of_the_seed_and_names_no_category_where_it_names_signs(preprocessor):
+    size = TinyModel(pretraining="signs", answer_share=0.0, pretraining_steps=2, pretraining_batch=4)
+    clips = [Clip("squat", "correct", np.zeros((8, 96, 96, 3), np.uint8))]
+    first, again = (SignExamples(clips, preprocessor, size, seed=5) for _ in range(2))
+    assert len(first) == 8
+    for index in range(len(first)):
+        example = first[index]
+        assert all(torch.equal(example[name], again[index][name]) for name in example)
+        said = preprocessor.decode(example["labels"][example["labels"] >= 0])
+        assert "a figure" in said
+        assert not any(code in said for code in CATEGORIES)
 
 
 @pytest.mark.parametrize("family", ["qwen3_vl", "smolvlm", "gpt2"])

@@ -46,8 +46,17 @@ class TinyModel(Section):
     """Highest learning rate of the pre-training."""
     pretraining_videos_per_form: PositiveInt = 24
     """Rendered clips of each pair of exercise and form seen in the pre-training; never those of the data set."""
+    pretraining: Literal["exercises", "signs"] = "exercises"
+    """What it learns to see: how a figure moves, or the signs of `data.synthetic_guard` (InternVL only). A model of text
+    alone sees neither."""
     answer_share: Fraction = 0.2
     """Share of pre-training examples that ask the real question and answer with a random label."""
+
+    @model_validator(mode="after")
+    def _sees_signs(self) -> "TinyModel":
+        if self.pretraining == "signs" and self.family != "internvl":
+            raise ValueError(f"pretraining is signs and family {self.family}: the streaming guard runs with internvl only")
+        return self
 
 
 class ModelSection(Section):

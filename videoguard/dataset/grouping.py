@@ -45,8 +45,9 @@ def content_of(sample: Sample, media_digests: Mapping[str, str]) -> str | None:
 def group_samples(samples: Sequence[Sample], media_digests: Mapping[str, str], group_by: str) -> list[Group]:
     """The groups of samples, in the order of their first ones.
 
-    The same content under two names is one video. With a field of the manifest, the samples of one value are a group; where
-    two values share a video, they are one group together, since a split between them would leak it.
+    The same content under two names is one video, and videos that are cut into clips are one group where they share
+    a clip. With a field of the manifest, the samples of one value are a group; where two values share a video, they are one
+    group together, since a split between them would leak it.
 
     Args:
         samples: all with a `content_of` their own.
@@ -58,17 +59,18 @@ def group_samples(samples: Sequence[Sample], media_digests: Mapping[str, str], g
     """
     found = [content_of(sample, media_digests) for sample in samples]
     contents = [content for content in found if content is not None]
+    shared = [_shared(sample, content, media_digests) for sample, content in zip(samples, contents, strict=True)]
     if group_by == BY_VIDEO:
-        by_digest: dict[str, list[Sample]] = defaultdict(list)
-        for sample, digest in zip(samples, contents, strict=True):
-            by_digest[digest].append(sample)
-        return [Group(digest, _describe_content(members[0]), tuple(members)) for digest, members in by_digest.items()]
-    require_field(samples, group_by)
-    values = [str(sample.fields[group_by]) for sample in samples]
-    joined = _join(values, contents)
+        values = contents
+    else:
+        require_field(samples, group_by)
+        values = [str(sample.fields[group_by]) for sample in samples]
+    joined = _join(values, shared)
     by_values: dict[tuple[str, ...], list[Sample]] = defaultdict(list)
     for sample, value in zip(samples, values, strict=True):
         by_values[joined[value]].append(sample)
+    if group_by == BY_VIDEO:
+        return [Group(together[0], _describe_content(members), tuple(members)) for together, members in by_values.items()]
     return [
         # By the first of its values: the others do not move the group.
         Group(digest_json([group_by, together[0]]), _describe(group_by, together), tuple(members))
@@ -87,7 +89,12 @@ def require_field(samples: Sequence[Sample], group_by: str) -> None:
         )
 
 
-def _join(values: Sequence[str], digests: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _shared(sample: Sample, content: str, media_digests: Mapping[str, str]) -> list[str]:
+    """Digests that another sample may share with this one: those of the clips that it is cut into, else of its content."""
+    return [media_digests[clip] for clip in sample.clips] if len(sample.clips) > 1 else [content]
+
+
+def _join(values: Sequence[str], digests: Sequence[Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """For each value the sorted values that it is one group with: itself, and those that share videos with it."""
     parent = {value: value for value in values}
 
@@ -97,16 +104,19 @@ def _join(values: Sequence[str], digests: Sequence[str]) -> dict[str, tuple[str,
         return value
 
     first_with: dict[str, str] = {}
-    for value, digest in zip(values, digests, strict=True):
-        parent[root(value)] = root(first_with.setdefault(digest, value))
+    for value, shared in zip(values, digests, strict=True):
+        for digest in shared:
+            parent[root(value)] = root(first_with.setdefault(digest, value))
     members: dict[str, set[str]] = defaultdict(set)
     for value in parent:
         members[root(value)].add(value)
     return {value: tuple(sorted(members[root(value)])) for value in parent}
 
 
-def _describe_content(sample: Sample) -> str:
-    return "one question" if sample.clip is None else "one source video"
+def _describe_content(members: Sequence[Sample]) -> str:
+    if members[0].clip is None:
+        return "one question"
+    return "videos that share clips" if any(len(sample.clips) > 1 for sample in members[1:]) else "one source video"
 
 
 def _describe(group_by: str, values: Sequence[str]) -> str:

@@ -131,11 +131,10 @@ def _base(model: ModelSection, seed: int, dataset: Path, text_alone: bool, folde
     """The folder of the base with its configuration and processor: built with random weights, given, or from the hub."""
     if model.tiny is not None:
         from videoguard.models.tiny.building import build_tiny
-        from videoguard.models.tiny.corpus import training_texts
-        from videoguard.models.tiny.pretraining import tokenizer_corpus
+        from videoguard.models.tiny.pretraining import texts_for
 
         learns = text_alone and family_is_text(model)
-        build_tiny(model.tiny, training_texts(dataset) if learns else tokenizer_corpus(), seed, folder)
+        build_tiny(model.tiny, texts_for(model.tiny, dataset if learns else None), seed, folder)
         return BaseModelFolder(folder, f"tiny-{model.tiny.family}", "", family_of_folder(folder))
     name = str(model.base)
     found = Path(name)

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Literal
 
 from videoguard.errors import UserError
+from videoguard.evaluation.guard import GUARD_FACTS
 from videoguard.evaluation.metrics.catalogue import Ingredients, KnownMetric, known_metrics
 from videoguard.evaluation.metrics.row_metric import RowMetric
 from videoguard.evaluation.scores import MetricFacts, Scale
@@ -17,7 +18,7 @@ Scoring = Callable[[list[str], list[str]], Sequence[float | None]]
 
 _MARK = "video_guard_metric"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_TAKEN = {"judge"}
+_TAKEN = {"judge", *(facts.name for facts in GUARD_FACTS)}
 _TRIAL = (["squat - go lower", ""], ["squat - good", "plank"])
 
 

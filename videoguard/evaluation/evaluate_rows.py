@@ -13,6 +13,7 @@ from videoguard.dataset.answer_schema import AnswerSchema
 from videoguard.errors import UnavailableError, UserError
 from videoguard.evaluation.calibration import calibrate
 from videoguard.evaluation.classification import classify
+from videoguard.evaluation.guard import GUARD_FACTS, guard_metrics
 from videoguard.evaluation.judging import FACTS as JUDGE_FACTS
 from videoguard.evaluation.judging import JUDGE, agreement, judge_rows
 from videoguard.evaluation.metrics.catalogue import Ingredients, KnownMetric, known_metrics
@@ -43,7 +44,7 @@ def evaluate_rows(
     """Score every row by every metric, and summarise each metric over all rows and over the rows of each label.
 
     A failed row is unscored by every metric; a metric whose resource is missing leaves every row unscored. Both keep
-    their reason, and neither raises.
+    their reason, and neither raises. Videos that were judged as streams have the figures of the guard beside the metrics.
 
     Args:
         rows: answers of one model.
@@ -67,6 +68,9 @@ def evaluate_rows(
         given = Ingredients(cache_dir, state, sentence_model, answer_schema, tuple(labels) or known_labels(rows))
         results = _all_results(chosen, given, rows, processes)
     facts = {metric.facts.name: metric.facts for metric in chosen}
+    judged = guard_metrics(rows)
+    results |= judged
+    facts |= {known.name: known for known in GUARD_FACTS if known.name in judged}
     report = None
     if judge is not None:
         ratings, report = judge_rows(rows, judge, state)

@@ -27,9 +27,10 @@ GENERATOR = "videoguard.incidents/1"
 """Name and version; the number rises when the same parameters give other videos or labels."""
 SIGNS = {"C3": "red square", "C5": "green disc", "C6": "blue triangle"}
 """What stands for each category that is shown."""
+KINDS: tuple[tuple[str, ...], ...] = ((), ("C3",), ("C5",), ("C6",), ("C3", "C6"))
+"""Categories that a clip may show together."""
 
 _COLOURS = {"C3": (255, 40, 40), "C5": (40, 230, 60), "C6": (70, 90, 255)}
-_KINDS: tuple[tuple[str, ...], ...] = ((), ("C3",), ("C5",), ("C6",), ("C3", "C6"))
 _CLIPS = (2, 3)
 _CLIP_SECONDS = (3, 6)
 _BATCH = 4
@@ -108,9 +109,9 @@ def _draw_clips(number: int, seed: int) -> list[_Clip]:
     chance = random.Random(f"incidents|{number}|{seed}")
     clips: list[_Clip] = []
     for _ in range(chance.randint(*_CLIPS)):
-        others = [kind for kind in _KINDS if not clips or kind != clips[-1].labels]
+        others = [kind for kind in KINDS if not clips or kind != clips[-1].labels]
         # As much is safe as is not.
-        weights = [len(_KINDS) - 1 if not kind else 1 for kind in others]
+        weights = [len(KINDS) - 1 if not kind else 1 for kind in others]
         clips.append(_Clip(chance.choices(others, weights)[0], chance.randint(*_CLIP_SECONDS)))
     return clips
 
@@ -155,6 +156,11 @@ def _show_sign(frames: npt.NDArray[np.uint8], label: str, chance: random.Random)
         frames[number] = np.asarray(image)
 
 
+def draw_sign(frame: npt.NDArray[np.uint8], label: str, chance: random.Random) -> None:
+    """Draw the sign of a category somewhere into one frame."""
+    _show_sign(frame[None], label, chance)
+
+
 def _draw_sign(draw: ImageDraw.ImageDraw, label: str, left: float, top: float, side: float) -> None:
     box, colour = (left, top, left + side, top + side), _COLOURS[label]
     if label == "C3":
@@ -175,7 +181,7 @@ def _manifest_row(number: int, clips: Sequence[_Clip]) -> dict[str, object]:
                 "clip_name": Path(_clip_name(number, place)).name,
                 "time_range": f"{_clock(start)}_{_clock(start + clip.seconds)}",
                 "labels": list(clip.labels),
-                "description": _describe(clip.labels),
+                "description": describe_signs(clip.labels),
             }
         )
         start += clip.seconds
@@ -183,12 +189,13 @@ def _manifest_row(number: int, clips: Sequence[_Clip]) -> dict[str, object]:
         "full_video_path": _video_name(number),
         "clip_video_paths": [_clip_name(number, place) for place in range(len(clips))],
         "clip_video_labels": [list(clip.labels) for clip in clips],
-        "full_video_annotation": {"labels": labels, "description": _describe(labels)},
+        "full_video_annotation": {"labels": labels, "description": describe_signs(labels)},
         "clip_video_annotations": annotations,
     }
 
 
-def _describe(labels: Sequence[str]) -> str:
+def describe_signs(labels: Sequence[str]) -> str:
+    """What is seen in a frame that shows these categories; it names none of them."""
     signs = " and ".join(f"a {SIGNS[label]}" for label in labels)
     return f"a figure and {signs}" if signs else "a figure alone"
 

@@ -3,6 +3,8 @@
 Most examples describe the motion of a rendered clip by its joint ranges, without a name. The others ask the real question
 and answer with a random label, so that the base speaks the form of the answers at chance.
 
+The model of the streaming guard learns to see signs in the same way (`videoguard.models.tiny.signs`).
+
 A model of text alone copies lines of the questions that it will be trained on instead (`videoguard.models.tiny.corpus`).
 """
 
@@ -34,6 +36,7 @@ from videoguard.models.tiny.building import build_tiny
 from videoguard.models.tiny.clips import Clip, render_clips
 from videoguard.models.tiny.corpus import draw_copies, question_lines, training_texts
 from videoguard.models.tiny.request import PretrainingReply, PretrainingRequest
+from videoguard.models.tiny.signs import SignExamples, sign_texts
 
 MODEL = "model"
 _WEIGHTS = "model.safetensors"
@@ -49,7 +52,7 @@ def pretrain(request: PretrainingRequest, emit: Emit) -> PretrainingReply:
     weights as an undisturbed one.
     """
     folder = request.output / MODEL
-    texts = tokenizer_corpus() if request.corpus is None else training_texts(request.corpus)
+    texts = texts_for(request.size, request.corpus)
     parameters = build_tiny(request.size, texts, request.seed, folder)
     steps = request.size.pretraining_steps
     if steps == 0:
@@ -57,11 +60,15 @@ def pretrain(request: PretrainingRequest, emit: Emit) -> PretrainingReply:
     base = find_base(str(folder))
     preprocessor = Preprocessor(load_processor(base), base.family)
     clips = [] if request.corpus is not None else _clips(request)
-    if request.corpus is None:
-        loss = _train(request, _Mixture(clips, preprocessor, request.size, request.seed), preprocessor, base, emit)
-    else:
-        loss = _train(request, _copies(request, request.corpus, preprocessor), preprocessor, base, emit)
+    loss = _train(request, _examples(request, clips, preprocessor), preprocessor, base, emit)
     return PretrainingReply(parameters=parameters, clips=len(clips), steps=steps, last_loss=loss)
+
+
+def _examples(request: PretrainingRequest, clips: Sequence[Clip], preprocessor: Preprocessor) -> "_Examples":
+    if request.corpus is not None:
+        return _copies(request, request.corpus, preprocessor)
+    drawn = SignExamples if request.size.pretraining == "signs" else _Mixture
+    return drawn(clips, preprocessor, request.size, request.seed)
 
 
 def _clips(request: PretrainingRequest) -> list[Clip]:
@@ -80,7 +87,7 @@ def _copies(request: PretrainingRequest, corpus: Path, preprocessor: Preprocesso
 
 def _train(
     request: PretrainingRequest,
-    examples: "list[Example] | _Mixture",
+    examples: "_Examples",
     preprocessor: Preprocessor,
     base: BaseModelFolder,
     emit: Emit,
@@ -111,6 +118,18 @@ def _train(
     (base.folder / _WEIGHTS).unlink()
     shutil.copyfile(last / _WEIGHTS, base.folder / _WEIGHTS)
     return float(next(entry["loss"] for entry in reversed(read_state(last).log_history) if "loss" in entry))
+
+
+def texts_for(size: TinyModel, corpus: Path | None = None) -> list[str]:
+    """What the tokenizer of a tiny model is made from.
+
+    Args:
+        size: the model.
+        corpus: folder of the dataset of text alone that it is pre-trained on; None where it sees rendered clips.
+    """
+    if corpus is not None:
+        return training_texts(corpus)
+    return sign_texts() if size.pretraining == "signs" else tokenizer_corpus()
 
 
 def tokenizer_corpus() -> list[str]:
@@ -160,6 +179,9 @@ class _Mixture(torch.utils.data.Dataset[Example]):
         frames = self._clips[clip].frames
         messages = conversation(question, answer, shows=frames is not None)
         return self._preprocessor.example(messages, frames)
+
+
+_Examples = list[Example] | _Mixture | SignExamples
 
 
 def _arguments(request: PretrainingRequest) -> TrainingArguments:

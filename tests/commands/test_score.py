@@ -65,6 +65,25 @@ def test_a_file_of_predictions_is_scored_in_its_order_without_a_model(tmp_path: 
     assert load_workbook(out)["Results"].max_row == 13
 
 
+def test_calibration_of_scored_labels_is_told_in_print_json_and_workbook(tmp_path: Path) -> None:
+    told = {"group": "a", "label": "squat", "question": "?", "reference": "squat - good", "status": "ok", "answer": "squat"}
+    rows = [
+        AnswerRow.model_validate(
+            {**told, "id": str(at), "video": f"{at}.mp4", "predicted_label": label, "label_probability": p}
+        )
+        for at, (label, p) in enumerate((("squat", 0.95), ("squat", 0.95), ("squat", 0.95), ("plank", 0.55)))
+    ]
+    write_rows(tmp_path / "rows.jsonl", rows)
+    arguments = ["score", str(tmp_path / "rows.jsonl"), "--out", str(tmp_path / "o.xlsx"), *QUICK]
+    # 3/4 · 0.05 + 1/4 · 0.55 and (3 · 0.0025 + 0.3025) / 4
+    printed = " ".join(call(*arguments).stdout.split())
+    assert "calibration error 0.175, Brier score 0.07" in printed
+    assert "(n=4; right 75.0%, mean probability 85.0%)" in printed
+    found = json.loads(call(*arguments, "--json").stdout)["calibration"]
+    assert (found["calibration_error"], found["brier"]) == (pytest.approx(0.175), pytest.approx(0.0775))
+    assert "Confidence" in load_workbook(tmp_path / "o.xlsx").sheetnames
+
+
 def test_base_predictions_are_compared_with(tmp_path: Path) -> None:
     rows = [{**row, "base_prediction": "jump - go lower"} for row in seed_rows()]
     path, out = write(tmp_path / "p.json", rows), str(tmp_path / "o.xlsx")

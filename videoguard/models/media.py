@@ -31,7 +31,7 @@ def as_clips(media: Shown | Sequence[Shown] | None, shown: int = 1) -> list[Time
 
     Args:
         media: for each of them, or one clip in all.
-        shown: number of videos and images. Where they are more than one, the frames of one clip are an image each.
+        shown: number of images, or 1 where a video is shown. Of several images, each is a frame of the one clip.
     """
     if media is None:
         return []

@@ -270,7 +270,7 @@ class Preprocessor:
     ) -> list[tuple[Turn, list[TimedFrames]]]:
         """The turns of a conversation as the family has it, each with what it shows."""
         kinds = [part["type"] for message in messages for part in message["content"] if part["type"] != "text"]
-        clips = as_clips(frames, len(kinds))
+        clips = as_clips(frames, 1 if "video" in kinds else len(kinds))
         _require_all_shown(kinds, clips, self.family)
         if self.family.media == "images":
             messages, clips = as_images(messages, clips)

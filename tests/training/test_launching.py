@@ -123,10 +123,10 @@ def test_a_refusal_of_a_process_is_that_of_the_group(training_request, tmp_path)
 
 
 def test_torchrun_is_asked_for_processes_on_this_machine():
-    command = group_command(TrainingSection(launcher="torchrun", processes=4), Path("/work/group"))
+    command = group_command(TrainingSection(launcher="torchrun", processes=4), Path("/group"))
     assert command == [
         *[sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=4"],
-        *["--module", "videoguard.training.rank", "/work/group/request.json", "/work/group/lock"],
+        *["--module", "videoguard.training.rank", "/group/request.json", "/group/lock"],
     ]
 
 
@@ -134,10 +134,10 @@ def test_deepspeed_is_asked_for_the_machines_of_a_hostfile(tmp_path):
     hostfile = tmp_path / "hosts"
     hostfile.write_text("# two machines\nalpha slots=8\nbeta slots=8  # the new one\n\n")
     training = TrainingSection(launcher="deepspeed", processes=8, deepspeed=CONFIGS / "zero3.json", hostfile=hostfile)
-    assert group_command(training, Path("/work/group")) == [
+    assert group_command(training, Path("/group")) == [
         *[sys.executable, "-m", "deepspeed.launcher.runner", "--hostfile", str(hostfile)],
         *["--num_gpus", "8", "--no_local_rank", "--module"],
-        *["videoguard.training.rank", "/work/group/request.json", "/work/group/lock"],
+        *["videoguard.training.rank", "/group/request.json", "/group/lock"],
     ]
     assert read_hosts(hostfile) == {"alpha": 8, "beta": 8}
     assert count_processes(training) == 16

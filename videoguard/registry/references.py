@@ -65,6 +65,23 @@ def find_model(name: str, tracking_uri: str, base: str | None = None) -> NamedMo
     return NamedModel(name, base or name, None)
 
 
+def version_behind(name: str, tracking_uri: str) -> str | None:
+    """Number of the version that `models:/NAME@ALIAS` stands for now; None for a name that never stands for another.
+
+    Raises:
+        UserError: there is no such alias any more.
+        UnavailableError: MLflow does not answer.
+    """
+    parts = _REFERENCE.fullmatch(name)
+    if parts is None or parts.group("alias") is None:
+        return None
+    try:
+        return str(_version(MlflowClient(tracking_uri=tracking_uri), name, parts).version)
+    except CONNECTION_FAULTS as fault:
+        reason = str(fault).strip().splitlines()[0]
+        raise UnavailableError(f"model {name}: MLflow at {tracking_uri} does not tell its version: {reason}") from None
+
+
 def _registered(name: str, tracking_uri: str, base: str | None) -> NamedModel:
     parts = _REFERENCE.fullmatch(name)
     if parts is None:

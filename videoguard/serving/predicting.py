@@ -71,7 +71,7 @@ async def predict(
     label_scores: Annotated[bool, Form(description="Tell how likely each known label is (needs `--labels`).")] = False,
     show_frames: Annotated[bool, Form(description="Send the frames that the first model saw.")] = False,
 ) -> Prediction:
-    """Each model sees the video as in its training, and answers as `video-guard predict` has it."""  # fmt: skip
+    """Each model sees the video as in its training, and answers as `video-guard predict` has it."""
     service = service_of(request)
     models = find_models(service, model)
     wanted = Wanted(

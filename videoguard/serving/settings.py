@@ -80,6 +80,8 @@ class ServeSettings(Section):
     """Frames of a video."""
     max_sampled: PositiveInt = 64
     """Most frames that a request may have taken of a video for a base model."""
+    max_guard_frames: PositiveInt = 1200
+    """Most frames that the guard judges of a video."""
     alias_seconds: PositiveFloat = 5.0
     """How often MLflow is asked whether an alias has moved."""
 

@@ -13,12 +13,19 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from videoguard.serving import overseeing, predicting
+from videoguard.serving import chatting, guarding, overseeing, predicting, reporting, timelines
 from videoguard.serving.problems import PROBLEM_TYPE, ProblemError, internal
 from videoguard.serving.schemas import Problem
 from videoguard.serving.service import Service, life_of
 
-ROUTERS: Sequence[APIRouter] = (predicting.router, overseeing.router)
+ROUTERS: Sequence[APIRouter] = (
+    predicting.router,
+    guarding.router,
+    chatting.router,
+    timelines.router,
+    reporting.router,
+    overseeing.router,
+)
 PAGE = Path(__file__).with_name("page")
 """Static files that are served under `/`, where the folder is there; `index.html` is the page itself."""
 _STATUSES = {

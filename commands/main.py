@@ -18,6 +18,7 @@ from commands.models import app as models
 from commands.predict import predict
 from commands.run import run
 from commands.score import score
+from commands.serve import api_key, serve
 from commands.up import down, status, up
 from commands.world import app as world
 from videoguard.errors import UnavailableError, UserError
@@ -39,6 +40,8 @@ app.command()(doctor)
 app.command()(export)
 app.command()(guard)
 app.command()(predict)
+app.command()(serve)
+app.command(name="api-key")(api_key)
 app.command()(up)
 app.command()(status)
 app.command()(down)

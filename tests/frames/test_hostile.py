@@ -78,6 +78,21 @@ def test_a_bomb_is_refused_before_anything_of_it_is_decoded(tmp_path):
         decode_video(tmp_path / "bomb.mp4", FrameRule(4, 640, "png", 95, limits=wider))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile {name}\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:2,\n{path}\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 40404 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+    ],
+)
+def test_a_file_that_names_others_is_no_video(clip, text):
+    playlist = clip.with_name("playlist.mp4")
+    playlist.write_text(text.format(name=clip.name, path=clip))
+    with pytest.raises(DecodeError, match="it is not a video file"):
+        decode_video(playlist, FrameRule(3, 640, "png", 95))
+
+
 def test_a_length_that_the_header_does_not_tell_is_refused_too(shared):
     # The container holds no number of frames.
     limits = SourceLimits(frames=309)

@@ -139,3 +139,23 @@ def test_a_stop_ends_each_answer_by_itself(engine, prompts):
     for one, other in zip(stopped, whole, strict=True):
         assert one.tokens == other.tokens[:3]
         assert one.ended
+
+
+def test_prompts_may_come_later_and_answers_may_be_cut(engine, prompts):
+    whole = engine.answer(prompts[:3], GenerationSettings(12))
+    written: list[tuple[int, int]] = []
+
+    def coming():
+        yield 0, prompts[0]
+        # Until the first has three tokens, there is no other.
+        while (0, 3) not in written:
+            yield None
+        yield from enumerate(prompts[1:3], start=1)
+
+    def cut(number, tokens):
+        written.append((number, len(tokens)))
+        return number == 1 and len(tokens) == 2
+
+    outcomes = dict(engine.answer_all(coming(), GenerationSettings(12, cut=cut)))
+    assert [outcomes[number].tokens for number in (0, 2)] == [whole[number].tokens for number in (0, 2)]
+    assert (outcomes[1].tokens, outcomes[1].ended) == (whole[1].tokens[:2], False)

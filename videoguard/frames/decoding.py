@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 _CONTAINER_MARKS = (b"\x1a\x45\xdf\xa3", b"RIFF", b"OggS", b"FLV\x01", b"\x30\x26\xb2\x75")
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+# What a file may be. Not among them is what names other files or addresses, which a decoder would then open: playlists (HLS,
+# DASH, ffconcat), session descriptions and patterns of image names.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,ogg,asf,mxf,nut,ivf,rm,dv,wtv,gxf,nsv,"
+    "h264,hevc,av1,obu,vvc,m4v,mjpeg,mjpeg_2000,dirac,vc1,yuv4mpegpipe,gif,apng,webp_pipe,webp,swf,film_cpk,amv,roq,smk,bink"
+)
 # What H.264 and HEVC may keep to predict other frames from (ITU-T H.264, A.3.1, MaxDpbFrames).
 _FRAMES_AT_ONCE = 16
 _MANY_FRAMES = 3000
@@ -142,7 +148,7 @@ def _open(path: Path) -> Iterator["InputContainer"]:
     import av
 
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(str(path), metadata_errors="replace", container_options={"format_whitelist": _FORMATS})
     except MemoryError:
         raise
     except (av.FFmpegError, ValueError):

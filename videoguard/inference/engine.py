@@ -86,12 +86,13 @@ class Engine:
         return answers
 
     def answer_all(
-        self, prompts: Iterable[tuple[int, Example]], settings: GenerationSettings
+        self, prompts: Iterable[tuple[int, Example] | None], settings: GenerationSettings
     ) -> Iterator[tuple[int, Outcome]]:
         """Answers to numbered prompts, each as soon as it is finished; in place of one that cannot be had, the reason.
 
-        Prompts are taken in as others are finished. Where the memory does not suffice, fewer are answered at a time from
-        then on, and those that were under way are begun again: a greedy answer does not depend on it.
+        Prompts are taken in as others are finished; None among them says that there is none now, and may be one later. Where
+        the memory does not suffice, fewer are answered at a time from then on, and those that were under way are begun
+        again: a greedy answer does not depend on it.
         """
         answering = _Answering(self, settings, iter(prompts))
         while not answering.is_over:
@@ -154,7 +155,7 @@ class _Row:
 class _Answering:
     """One call of the engine: what waits and what is under way."""
 
-    def __init__(self, engine: Engine, settings: GenerationSettings, prompts: Iterator[tuple[int, Example]]) -> None:
+    def __init__(self, engine: Engine, settings: GenerationSettings, prompts: Iterator[tuple[int, Example] | None]) -> None:
         self._engine = engine
         self._settings = settings
         self._prompts = prompts
@@ -214,9 +215,11 @@ class _Answering:
     def _next(self) -> tuple[int, Example] | None:
         if self._waiting:
             return self._waiting.popleft()
-        taken = next(self._prompts, None)
-        self._exhausted = taken is None
-        return taken
+        try:
+            return next(self._prompts)
+        except StopIteration:
+            self._exhausted = True
+            return None
 
     def _admit(self, number: int, prompt: Example) -> None:
         length, context = len(prompt["input_ids"]), self._engine.context
@@ -276,7 +279,8 @@ class _Answering:
         row.logprob += logprob
         stopped = [stop(row.tokens) for stop in row.stops]
         ended = self._engine.is_end(token) or any(stopped)
-        if ended or len(row.tokens) == row.longest:
+        cut = self._settings.cut is not None and self._settings.cut(row.number, row.tokens)
+        if ended or cut or len(row.tokens) == row.longest:
             row.over = True
             self._finished.append((row.number, self._engine.finish(row.tokens, row.logprob, ended=ended)))
 

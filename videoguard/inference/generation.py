@@ -49,6 +49,9 @@ class GenerationSettings:
     """Makes what limits the answers of one call."""
     stops: Sequence[Callable[[], Stop]] = field(default=())
     """Each makes one further end of one answer."""
+    cut: Callable[[int, Sequence[int]], bool] | None = None
+    """Told of each token as it is written: the number of the prompt, and all tokens of its answer so far. These begin anew
+    where the memory did not suffice. Says whether the answer is cut off there."""
 
 
 @dataclass(frozen=True)

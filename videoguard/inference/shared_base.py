@@ -26,6 +26,7 @@ class SharedBase:
             base, dtype, quantization=quantization, attention=attention, device=device
         )
         self._names: dict[Path, str] = {}
+        self._loaded = 0
 
     def require_fit(self, adapter: Path) -> None:
         """Raise `UserError`, with both values, where an adapter was trained on another base or with another processor."""
@@ -48,10 +49,20 @@ class SharedBase:
             return
         yield self._model
 
+    def forget(self, adapter: Path) -> None:
+        """Free the memory of an adapter that is not asked for any more."""
+        name = self._names.pop(adapter, None)
+        # peft keeps one at least; the last one stays, unused.
+        if name is not None and isinstance(self._model, PeftModel) and len(self._model.peft_config) > 1:
+            # Another must be in use, or peft warns that it chose one itself.
+            self._model.set_adapter(next(other for other in self._model.peft_config if other != name))
+            self._model.delete_adapter(name)
+
     def _switch_to(self, adapter: Path) -> None:
         if adapter not in self._names:
             self.require_fit(adapter)
-            name = f"adapter-{len(self._names)}"
+            name = f"adapter-{self._loaded}"
+            self._loaded += 1
             if isinstance(self._model, PeftModel):
                 self._model.load_adapter(str(adapter), adapter_name=name)
             else:

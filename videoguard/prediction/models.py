@@ -24,6 +24,8 @@ class AskedModel:
     """What the adapter was trained with; of a base what it is asked with."""
     loaded: Mapping[str, str] = field(default_factory=dict)
     """`dtype`, `quantization` and `attention` of the weights."""
+    version: str | None = None
+    """Number of the registered version."""
 
 
 def find_models(
@@ -84,4 +86,4 @@ def _asked(named: NamedModel, base: BaseModelFolder, frames: int | None, dtype: 
         "quantization": named.settings.get("model.quantization", "none"),
         "attention": named.settings.get("model.attention", "auto"),
     }
-    return AskedModel(named.name, base, named.adapter, record, loaded)
+    return AskedModel(named.name, base, named.adapter, record, loaded, named.version)

@@ -22,11 +22,11 @@ from videoguard.frames.decoding import DecodeError, open_video
 from videoguard.frames.resizing import Frame, resize_frame
 from videoguard.frames.rule import FrameRule
 from videoguard.frames.store import decode_frames
+from videoguard.frames.streaming import frames_at_rate
 from videoguard.frames.workers import encode_frame
 from videoguard.models.media import Pictures
 
 if TYPE_CHECKING:
-    from av import VideoFrame
     from av.container import InputContainer
 
 TimedPicture = tuple[float, Pictures]
@@ -36,7 +36,6 @@ IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".webm", ".ts", ".m4v"})
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _LIVE = ("rtsp", "rtmp", "rtp", "udp", "srt")
-_TIE_S = 1e-4
 _LOOK_S = 0.2
 # A file that has not changed for so long is taken as written.
 _SETTLED_S = 1.0
@@ -186,7 +185,7 @@ class _Reader:
         import av
 
         try:
-            for item in _at_rate(container, fps):
+            for item in frames_at_rate(container, fps):
                 if not self._put(item):
                     return
         except (av.FFmpegError, OSError, ValueError) as fault:
@@ -212,32 +211,7 @@ class _Reader:
 
 def _read_video(path: Path, fps: float) -> Iterator[tuple[float, Frame]]:
     with open_video(path) as (container, _):
-        yield from _at_rate(container, fps)
-
-
-def _at_rate(container: "InputContainer", fps: float) -> Iterator[tuple[float, Frame]]:
-    """The frame that is on show at each `1 / fps` seconds from the first on, as long as the stream is."""
-    stream = container.streams.video[0]
-    rate = float(stream.average_rate or stream.guessed_rate or 25)
-    wanted = 0
-    first: float | None = None
-    shown: VideoFrame | None = None
-    start = 0.0
-    for count, frame in enumerate(container.decode(stream)):
-        told = frame.time
-        first = told if first is None else first
-        start = count / rate if told is None or first is None else told - first
-        while shown is not None and wanted / fps < start - _TIE_S:
-            yield wanted / fps, _upright(shown)
-            wanted += 1
-        shown = frame
-    while shown is not None and wanted / fps < start + 1 / rate - _TIE_S:
-        yield wanted / fps, _upright(shown)
-        wanted += 1
-
-
-def _upright(frame: "VideoFrame") -> Frame:
-    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)))
+        yield from frames_at_rate(container, fps)
 
 
 def _is_settled(path: Path) -> bool:

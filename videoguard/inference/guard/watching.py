@@ -21,8 +21,8 @@ from videoguard.models.media import Pictures
 from videoguard.models.preprocessing import Preprocessor, digest_processor, read_record
 
 Seen = FrameDecision | ClipTrace | Response
-# What a base model without an adapter is shown: InternVL's own size.
-_PLAIN_RULE = FrameRule(count=8, max_side=448, codec="jpeg", jpeg_quality=95)
+PLAIN_RULE = FrameRule(count=8, max_side=448, codec="jpeg", jpeg_quality=95)
+"""What a base model without an adapter is shown: InternVL's own size."""
 
 
 class WatchReport(BaseModel):
@@ -153,11 +153,11 @@ def load_watch(
     Raises:
         UserError: there is nothing at the target, or the model is refused.
     """
-    Source(target, _PLAIN_RULE).check()
+    Source(target, PLAIN_RULE).check()
     found = find_base(base)
     require_streaming(found.family.model_type)
     processor = load_processor(found)
-    rule, question, system = _PLAIN_RULE, QUESTION, None
+    rule, question, system = PLAIN_RULE, QUESTION, None
     if adapter is not None:
         record = read_record(adapter)
         now: dict[str, Any] = {"base_digest": found.digest, "processor_digest": digest_processor(processor)}

@@ -289,7 +289,10 @@ def test_prefect_and_mlflow_of_the_team_have_the_run(team, finished):
     told = ask(f"{team.mlflow}/api/2.0/mlflow/runs/get?run_id={finished['run_id']}", login)
     assert told["run"]["info"]["status"] == "FINISHED"
     version = ask(f"{team.mlflow}/api/2.0/mlflow/model-versions/get?name=video-guard&version=1", login)
-    assert version["model_version"]["run_id"] == finished["run_id"]
+    trained = ask(f"{team.mlflow}/api/2.0/mlflow/runs/get?run_id={version['model_version']['run_id']}", login)
+    tags = {tag["key"]: tag["value"] for tag in trained["run"]["data"]["tags"]}
+    # The training is a run within that of the flow.
+    assert tags["mlflow.parentRunId"] == finished["run_id"]
 
 
 def test_postgres_and_s3_keep_what_was_recorded_and_the_machine_only_its_cache(team, finished):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from videoguard.digests import digest_source
+from videoguard.digests import digest_json, digest_source
 from videoguard.frames.store import FrameStore
 from videoguard.quality.scores import decode_luma, score_frames
 
@@ -12,8 +12,6 @@ Measures = dict[str, float]
 
 def measured_by(rule: Mapping[str, object]) -> str:
     """What measures depend on besides the video: the code, and how frames are stored."""
-    from videoguard.digests import digest_json
-
     return digest_json([digest_source(["quality/scores.py"]), dict(rule)])
 
 

@@ -98,6 +98,8 @@ class Night(_Record):
     """Of the samples and all scores: equal nights have equal digests."""
     scored_by: str
     """Digest of the code and settings that scored."""
+    measured_by: str = ""
+    """Digest of the code and the rule of sampling that the measures come from."""
     samples: int
     asked: dict[str, AskedModel]
     """By `champion`, `candidate`, `base`."""

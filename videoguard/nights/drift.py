@@ -100,7 +100,7 @@ def score_shifts(
 
 def _videos(samples: Sequence[NightSample]) -> list[NightSample]:
     """The first sample of each video."""
-    return list({sample.group: sample for sample in reversed(samples)}.values())
+    return list({sample.content: sample for sample in reversed(samples)}.values())
 
 
 def _by_video(samples: Sequence[NightSample], model: str, metric: str) -> FloatArray:

@@ -18,6 +18,7 @@ from videoguard.evaluation.scores import MetricFacts, MetricSummary
 NIGHT, SAMPLES = "night.json", "samples.parquet"
 MEASURES = ("brightness", "sharpness", "duration_s", "width", "height")
 """What is measured of a video: grey level, variance of the Laplacian, seconds, pixels, pixels."""
+_TEXTS = ("key", "id", "content", "group", "label")
 
 Outcome = Literal["passed", "regressed", "drifted", "undecided"]
 
@@ -144,6 +145,8 @@ class NightSample(_Record):
     key: str
     """Of what is shown, asked and wanted: the same sample has the same key on every night, whatever it is called."""
     id: str
+    content: str
+    """Digest of the video or images; the group where nothing is shown."""
     group: str
     label: str | None
     measures: dict[str, float] = {}
@@ -153,7 +156,7 @@ class NightSample(_Record):
 
 
 def sample_keys(rows: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Keys of samples by group, question and wanted answer; repeats get a number."""
+    """Keys of samples by content, question and wanted answer; repeats get a number."""
     seen: dict[str, int] = {}
     keys = []
     for row in rows:
@@ -166,15 +169,14 @@ def sample_keys(rows: Sequence[tuple[str, str, str]]) -> list[str]:
 def write_night(night: Night, samples: Sequence[NightSample], folder: Path) -> None:
     """Write `samples.parquet` and `night.json` into a folder."""
     columns: dict[str, list[object]] = {
-        name: [getattr(sample, name) for sample in samples] for name in ("key", "id", "group", "label")
+        name: [getattr(sample, name) for sample in samples] for name in _TEXTS
     }
     for measure in MEASURES:
         columns[measure] = [sample.measures.get(measure) for sample in samples]
     scored = dict.fromkeys((model, metric) for each in samples for model, of in each.scores.items() for metric in of)
     for model, metric in scored:
         columns[f"{model}/{metric}"] = [sample.scores.get(model, {}).get(metric) for sample in samples]
-    texts = {"key", "id", "group", "label"}
-    schema = pa.schema([(name, pa.string() if name in texts else pa.float64()) for name in columns])
+    schema = pa.schema([(name, pa.string() if name in _TEXTS else pa.float64()) for name in columns])
     pq.write_table(pa.table(columns, schema=schema), folder / SAMPLES)
     (folder / NIGHT).write_text(night.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
@@ -192,7 +194,7 @@ def _sample(row: dict[str, object]) -> NightSample:
         if slash:
             scores.setdefault(model, {})[metric] = value
     measures = {name: row[name] for name in MEASURES if row[name] is not None}
-    known = {name: row[name] for name in ("key", "id", "group", "label")}
+    known = {name: row[name] for name in _TEXTS}
     return NightSample.model_validate({**known, "measures": measures, "scores": scores})
 
 

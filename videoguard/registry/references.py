@@ -37,6 +37,8 @@ class NamedModel:
     """Parameters of the run that trained it, by their flat names."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Metrics of that run."""
+    run_id: str = ""
+    """That run; empty where MLflow does not tell."""
 
 
 def find_model(name: str, tracking_uri: str, base: str | None = None) -> NamedModel:
@@ -107,6 +109,7 @@ def _registered(name: str, tracking_uri: str, base: str | None) -> NamedModel:
         tags=dict(version.tags),
         settings=dict(run.params) if run is not None else {},
         scores=dict(run.metrics) if run is not None else {},
+        run_id=version.run_id or "",
     )
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from prefect import flow
 from prefect.client.schemas.objects import State
+from prefect.results import ResultRecord
 from prefect.states import Completed, Failed
 
 from tasks.dataset import build_dataset_task
 from tasks.frames import store_frames
 from tasks.manifest import make_videos, read_listing_task
-from tasks.nightly import ask_models, examine_night, find_models, only_night, reason_to_skip, test_candidate
+from tasks.nightly import ask_models, examine_night, find_models, only_night, reason_to_skip, try_candidate
 from tasks.nightly_report import (
     decided,
     keep_night,
@@ -64,7 +65,7 @@ def _run_steps(place: Workplace, config: RunConfig, options: NightlyOptions, com
     quality = judge_quality(place, config, manifest, frames)
     dataset = build_dataset_task(place, config.data, config.dataset, manifest, frames, config.seed, quality)
     asked = ask_models(place, config, holders, dataset, frames)
-    promotion = test_candidate(place, config, asked)
+    promotion = try_candidate(place, config, asked)
     night, samples = examine_night(place, config, options, asked, dataset, frames, promotion)
     night = write_night_report(place, config, command, night, asked, manifest, dataset, frames, quality)
     folder = keep_night(place, config, night, samples)
@@ -83,3 +84,14 @@ def _run_steps(place: Workplace, config: RunConfig, options: NightlyOptions, com
         problems=problems,
         steps=account([*given, *asked.made(), *decided(promotion)], place.started),
     )
+
+
+def summary_of(state: State[NightSummary]) -> NightSummary | None:
+    """The summary that a night ended with; None where it was skipped. What made it fail is raised."""
+    data = state.data
+    found = data.result if isinstance(data, ResultRecord) else data
+    if isinstance(found, NightSummary):
+        return found
+    if not state.is_completed():
+        state.result()
+    return None

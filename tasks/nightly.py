@@ -122,7 +122,7 @@ def _ask_base(
     return AskedVersion(scored=scored, made=(*answers, scored.evaluation))
 
 
-def test_candidate(place: Workplace, config: RunConfig, asked: AskedModels) -> Promotion | None:
+def try_candidate(place: Workplace, config: RunConfig, asked: AskedModels) -> Promotion | None:
     """Put the candidate to the test against the champion on tonight's samples, where the recipe lets a night promote.
 
     None where one of the two is missing or could not be asked.

@@ -1,7 +1,7 @@
 """Whether the new samples are of another kind than the earlier ones: their videos, their labels, and how they score.
 
-New samples are compared with those of an earlier night, and not tonight's with the earlier night's: sets that overlap are not
-independent, and a few odd samples among many old ones would not be seen.
+New samples are compared with those of an earlier night, and not tonight's with the earlier night's: sets that overlap are
+not independent, and a few odd samples among many old ones would not be seen.
 """
 
 from collections import Counter

@@ -62,9 +62,9 @@ def judge(
 ) -> Judgement:
     """Whether the champion is still as good as it was.
 
-    A fall counts where the mean over the samples of both nights is lower by at least `rule.minimum_drop` and the paired test,
-    corrected over all tests of the night, shows it; so does a fall of the new samples against the earlier ones, by a
-    permutation test.
+    A fall counts where the mean over the samples of both nights is lower by at least `rule.minimum_drop` and the paired
+    test, corrected over all tests of the night, shows it; so does a fall of the new samples against the earlier ones, by
+    a permutation test.
 
     Args:
         tonight: all samples, with their scores.
@@ -101,8 +101,8 @@ def judge(
     falls += _lost(tonight, earlier, watched)
     drifted = [f"inputs drifted: {drift_words(shift)}" for shift in inputs if shift.drifted]
     notes = [
-        f"the night {each.night.name} was scored by another version of the metrics or with other settings: part of a change may "
-        "come from that"
+        f"the night {each.night.name} was scored by another version of the metrics or with other settings: part of a "
+        "change may come from that"
         for each in earlier
         if each.night.scored_by != scored_by
     ]
@@ -144,9 +144,7 @@ def _model(
 ) -> ComparedModel:
     """Kept scores in the form that the comparison of models takes."""
     rows = [
-        AnswerRow(
-            id=each.key, video=None, group=each.group, label=each.label, question="", reference=each.key, status="ok"
-        )
+        AnswerRow(id=each.key, video=None, group=each.group, label=each.label, question="", reference=each.key, status="ok")
         for each in samples
     ]
     scores = [RowScores(id=each.key, scores={metric: _score(each, metric) for metric in metrics}) for each in samples]
@@ -187,9 +185,7 @@ def _correct(
     told = iter([None if value is None else next(corrected) for value in p_values])
     compared = [
         each.model_copy(
-            update={
-                "pairs": [pair.model_copy(update={"p_corrected": next(told), "verdict": None}) for pair in each.pairs]
-            }
+            update={"pairs": [pair.model_copy(update={"p_corrected": next(told), "verdict": None}) for pair in each.pairs]}
         )
         for each in comparisons
     ]
@@ -210,7 +206,8 @@ def _lost(tonight: Sequence[NightSample], earlier: Sequence[Earlier], watched: S
             if sample.key in before and _score(sample, metric) is None and _score(before[sample.key], metric) is not None
         ]
         if lost:
-            told.append(f"{metric}: {len(lost)} samples that the night {last.night.name} scored are unscored (first: {lost[0]})")
+            words = f"samples that the night {last.night.name} scored are unscored (first: {lost[0]})"
+            told.append(f"{metric}: {len(lost)} {words}")
     return told
 
 

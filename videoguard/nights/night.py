@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from videoguard.config import NightlyModel
 from videoguard.digests import digest_json
 from videoguard.evaluation.comparison import PairedDifference
 from videoguard.evaluation.promotion import PromotionDecision
@@ -168,9 +167,7 @@ def sample_keys(rows: Sequence[tuple[str, str, str]]) -> list[str]:
 
 def write_night(night: Night, samples: Sequence[NightSample], folder: Path) -> None:
     """Write `samples.parquet` and `night.json` into a folder."""
-    columns: dict[str, list[object]] = {
-        name: [getattr(sample, name) for sample in samples] for name in _TEXTS
-    }
+    columns: dict[str, list[object]] = {name: [getattr(sample, name) for sample in samples] for name in _TEXTS}
     for measure in MEASURES:
         columns[measure] = [sample.measures.get(measure) for sample in samples]
     scored = dict.fromkeys((model, metric) for each in samples for model, of in each.scores.items() for metric in of)

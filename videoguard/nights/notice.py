@@ -26,7 +26,9 @@ def check_addresses(addresses: Sequence[str]) -> list[str]:
         if absent:
             faults.append(f"{shown(address)}: the variable {absent[0]} is not set where the flow runs")
         elif Apprise.instantiate(filled, suppress_exceptions=True) is None:
-            faults.append(f"{shown(address)} is no address that Apprise knows: such as mailto://…, slack://…, json://host/path")
+            faults.append(
+                f"{shown(address)} is no address that Apprise knows: such as mailto://…, slack://…, json://host/path"
+            )
         found.append(filled)
     refuse_all("notify", faults)
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -15,11 +16,11 @@ from commands.figures import summary_words
 from commands.prefect_server import prefect_server
 from commands.run import interrupt
 from commands.terminal import RunDisplay, print_list, print_steps
-from videoguard.config import NightlyModel
+from videoguard.errors import refuse_all
 from videoguard.nights.notice import check_addresses
 from videoguard.nights.options import NightlyOptions
 from videoguard.preflight import check_inputs
-from videoguard.recipes import load_recipe
+from videoguard.recipes import describe_faults, load_recipe
 from videoguard.summary import NightSummary
 
 _COLOURS = {"passed": "green", "regressed": "red", "drifted": "yellow", "undecided": "yellow"}
@@ -31,7 +32,8 @@ def nightly(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given several times.")
     ] = None,
     models: Annotated[
-        list[NightlyModel] | None, typer.Option("--model", help="Ask this model alone; may be given several times.")
+        list[str] | None,
+        typer.Option("--model", metavar="champion|candidate|base", help="Ask this model alone; may be given several times."),
     ] = None,
     notify: Annotated[
         list[str] | None,
@@ -58,7 +60,7 @@ def nightly(
 
     Example: video-guard nightly configs/mine.yaml --notify 'mailto://$MAIL_USER:$MAIL_PASSWORD@example.com'
     """
-    options = NightlyOptions(
+    options = _options(
         recipe=str(recipe),
         overrides=overrides or [],
         models=models or [],
@@ -92,18 +94,26 @@ def nightly(
         raise typer.Exit(1)
 
 
+def _options(**given: object) -> NightlyOptions:
+    try:
+        return NightlyOptions.model_validate(given)
+    except ValidationError as invalid:
+        refuse_all("the options of the night", describe_faults(invalid, NightlyOptions))
+        raise
+
+
 def _print(console: Console, summary: NightSummary) -> None:
     night = summary.night
     table = Table(title=f"{night.recipe}: {night.samples:,} test samples, night of {night.date}", title_justify="left")
     table.add_column("metric")
     for name, model in night.asked.items():
         table.add_column(name if model.version is None else f"{name}, version {model.version}", justify="right")
-    table.add_column("last good night", justify="right")
+    table.add_column("since last good night", justify="right")
     table.add_column("p, corrected", justify="right")
     pairs = {pair.metric: pair for pair in night.comparisons[0].pairs} if night.comparisons else {}
     metrics = list(dict.fromkeys(metric for model in night.asked.values() for metric in model.scores))
     for metric in metrics:
-        shown = [model.scores[metric] if metric in model.scores else None for model in night.asked.values()]
+        shown = [model.scores.get(metric) for model in night.asked.values()]
         pair = pairs.get(metric)
         change = "" if pair is None or pair.difference is None else f"{pair.difference:+.3f}"
         p_value = "" if pair is None or pair.p_corrected is None else f"{pair.p_corrected:.3g}"

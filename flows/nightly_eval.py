@@ -1,10 +1,10 @@
 """The flow `nightly-eval`: champion, candidate and base on the test samples of tonight, held against earlier nights."""
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
-from prefect.results import ResultRecord
 from prefect.states import Completed, Failed
 
 from tasks.dataset import build_dataset_task
@@ -86,10 +86,10 @@ def _run_steps(place: Workplace, config: RunConfig, options: NightlyOptions, com
     )
 
 
-def summary_of(state: State[NightSummary]) -> NightSummary | None:
+def summary_of(state: State[Any]) -> NightSummary | None:
     """The summary that a night ended with; None where it was skipped. What made it fail is raised."""
-    data = state.data
-    found = data.result if isinstance(data, ResultRecord) else data
+    # What a flow returns is kept in a record of Prefect's own.
+    found = getattr(state.data, "result", state.data)
     if isinstance(found, NightSummary):
         return found
     if not state.is_completed():

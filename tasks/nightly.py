@@ -84,7 +84,8 @@ def find_models(place: Workplace, config: RunConfig) -> dict[str, Holder]:
     """
     model, uri = config.registry.registered_model, config.registry.uri(place.state)
     found = read_holders(uri, model)
-    holders = {name: found[name] for name in (CANDIDATE, CHAMPION) if name in found and name in config.nightly.models}
+    names: tuple[str, ...] = (CANDIDATE, CHAMPION)
+    holders = {name: found[name] for name in names if name in found and name in config.nightly.models}
     if not holders:
         wanted = " and no ".join(name for name in config.nightly.models if name != BASE) or CHAMPION
         raise UserError(
@@ -249,7 +250,7 @@ def _samples(
     contents = [digests.get(row.video or "", row.group) for row in rows]
     measured: dict[str, Measures] = {}
     if opened is not None and frames is not None:
-        shown = sorted({row.video for row in rows if row.video in digests})
+        shown = sorted({row.video for row in rows if row.video is not None and row.video in digests})
         measured = measure(opened, read_durations(frames.shard_folders(place)), shown, measures)
     keys = sample_keys([(content, row.question, row.reference) for content, row in zip(contents, rows, strict=True)])
     return [

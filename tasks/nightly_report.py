@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from tasks.evaluation import ScoredModel
 from tasks.frames import StoredFrames
 from tasks.manifest import media_root
-from tasks.nightly import BASE, CANDIDATE, CHAMPION, AskedModels, open_nights
+from tasks.nightly import BASE, CANDIDATE, AskedModels, open_nights
 from tasks.promotion import Promotion
 from tasks.report import quarantine_of, stored_frames
 from tasks.step import Workplace
@@ -23,6 +23,7 @@ from videoguard.evaluation.comparing import ComparedModel, compare_models
 from videoguard.evaluation.comparison import Comparison
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.inference.rows import read_rows
+from videoguard.nights.judging import CHAMPION
 from videoguard.nights.night import Night, NightSample
 from videoguard.nights.notice import send
 from videoguard.quality.tables import read_quality

@@ -49,7 +49,7 @@ def nightly_eval(options: NightlyOptions = _DEFAULTS) -> State[NightSummary]:
         with listening(ProgressPages()):
             summary = _run_steps(place, config, options, command)
     show_account(summary.steps)
-    show_night(summary.night)
+    show_night(summary.night, summary.tracking_uri, summary.trend_run)
     if summary.night.outcome == "passed":
         return Completed(message=title_of(summary.night), data=summary)
     summary = summary.model_copy(update={"unsent": tell_people(summary.night, addresses)})

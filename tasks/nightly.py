@@ -28,6 +28,7 @@ from videoguard.nights.store import NightStore
 from videoguard.registry.standing import Holder, read_holders, read_standing
 
 BASE, CANDIDATE = "base", "candidate"
+_VERSIONS: tuple[str, ...] = (CANDIDATE, CHAMPION)
 _LOCK = "nightly.lock"
 
 
@@ -84,8 +85,7 @@ def find_models(place: Workplace, config: RunConfig) -> dict[str, Holder]:
     """
     model, uri = config.registry.registered_model, config.registry.uri(place.state)
     found = read_holders(uri, model)
-    names: tuple[str, ...] = (CANDIDATE, CHAMPION)
-    holders = {name: found[name] for name in names if name in found and name in config.nightly.models}
+    holders = {name: found[name] for name in _VERSIONS if name in found and name in config.nightly.models}
     if not holders:
         wanted = " and no ".join(name for name in config.nightly.models if name != BASE) or CHAMPION
         raise UserError(

@@ -1,8 +1,10 @@
 """What is made of a night: its workbook, its place in the trend, and who is told."""
 
 import logging
+import os
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_table_artifact
@@ -86,12 +88,15 @@ def log_trend(place: Workplace, config: RunConfig, night: Night) -> str:
     )
 
 
-def show_night(night: Night) -> None:
-    """Table, link and event of the night in the Prefect pages."""
+def show_night(night: Night, tracking_uri: str, trend_run: str) -> None:
+    """Table, link and event of the night in the Prefect pages.
+
+    The link leads to MLflow's pages, where there are any: a browser opens no file from a page of a server.
+    """
     name = f"nightly-{_slug(night.recipe)}"
     create_table_artifact(_lines(night), key=name, description=f"**{night.outcome}**\n\n" + _bullets(night.reasons))
     if night.workbook is not None:
-        address = Path(night.workbook).absolute().as_uri()
+        address = _address(night, Path(night.workbook), tracking_uri, trend_run)
         create_link_artifact(address, link_text=night.workbook, key=f"{name}-workbook", description="Workbook of the night")
     emit_event(
         event=f"video-guard.night.{night.outcome}",
@@ -99,6 +104,13 @@ def show_night(night: Night) -> None:
         related=[{"prefect.resource.id": f"prefect.flow-run.{flow_run.get_id()}", "prefect.resource.role": "flow-run"}],
         payload={"recipe": night.recipe, "outcome": night.outcome, "reasons": night.reasons, "night": night.name},
     )
+
+
+def _address(night: Night, workbook: Path, tracking_uri: str, trend_run: str) -> str:
+    pages = tracking_uri if tracking_uri.startswith(("http:", "https:")) else os.environ.get("VIDEO_GUARD_MLFLOW")
+    if pages is None:
+        return workbook.absolute().as_uri()
+    return f"{pages}/get-artifact?run_uuid={trend_run}&path={quote(f'nights/{night.date}/{workbook.name}')}"
 
 
 @task(name="notice")

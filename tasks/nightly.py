@@ -85,7 +85,7 @@ def find_models(place: Workplace, config: RunConfig) -> dict[str, Holder]:
     """
     model, uri = config.registry.registered_model, config.registry.uri(place.state)
     found = read_holders(uri, model)
-    holders = {name: found[name] for name in _VERSIONS if name in found and name in config.nightly.models}
+    holders: dict[str, Holder] = {name: found[name] for name in _VERSIONS if name in found and name in config.nightly.models}
     if not holders:
         wanted = " and no ".join(name for name in config.nightly.models if name != BASE) or CHAMPION
         raise UserError(

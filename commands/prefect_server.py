@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from commands.servers import answers, configured_url
+from commands.servers import LOOPBACK, PREFECT_PORT, answers, configured_url
 from commands.standing import find_standing
 
 _START_SECONDS = 120.0
@@ -48,6 +48,8 @@ def prefect_server(state: Path, *, verbose: bool, meanwhile: Callable[[], object
         return
     port = _free_port()
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"
+    # Links to this run are opened later, when `video-guard up` serves the same database.
+    os.environ.setdefault("PREFECT_UI_URL", f"http://{LOOPBACK}:{PREFECT_PORT}")
     with _temporary_server(port, meanwhile):
         yield
         _hand_over_events()

@@ -14,7 +14,8 @@ from tasks.manifest import make_videos, read_listing_task
 from tasks.pages import ProgressPages, show_account
 from tasks.promotion import put_to_test
 from tasks.quality import judge_quality
-from tasks.registry import publish_results, register_adapter_task
+from tasks.record import record_results
+from tasks.registry import publish_report, register_adapter_task
 from tasks.report import BASE, TUNED, Steps, summarize, write_report
 from tasks.space import check_space
 from tasks.step import Workplace, start_work
@@ -70,6 +71,7 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
     }
     comparison = compare_scored(place, config, scored)
     promotion = put_to_test(place, config, version.result(), [*scored.values()], base, dataset, frames)
+    recorded = record_results(place, config, base, dataset, version.result(), scored, comparison, TUNED, promotion)
     steps = Steps(
         manifest=manifest,
         frames=frames,
@@ -80,8 +82,9 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
         version=version.result(),
         scored=scored,
         comparison=comparison,
+        recorded=recorded,
         promotion=promotion,
     )
     report = write_report(place, config, command, steps)
-    published = publish_results(place, config, steps.version, scored, comparison, report, promotion)
+    published = publish_report(place, config, recorded, report)
     return summarize(place, config, steps, report, published)

@@ -44,6 +44,8 @@ class Promotion(BaseModel):
     decided: Artifact
     asked: tuple[Artifact, ...]
     """Adapter, answers and scores of the champion; empty where the base model stood for it."""
+    champion: ScoredModel | None = None
+    """The champion on the same samples; None where the base model stood for it."""
 
     def decision(self, place: Workplace) -> PromotionDecision:
         """What was decided."""
@@ -85,7 +87,11 @@ def put_to_test(
     opponent = Opponent(standing=standing, scored=base_scored)
     if standing.settled is None and standing.opponent is not None:
         opponent = _ask_champion(place, config, standing, base, dataset, frames)
-    return Promotion(decided=decide_promotion(place, config, version, candidate, opponent), asked=opponent.made)
+    return Promotion(
+        decided=decide_promotion(place, config, version, candidate, opponent),
+        asked=opponent.made,
+        champion=opponent.scored if opponent.made else None,
+    )
 
 
 def _ask_champion(

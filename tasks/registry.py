@@ -1,21 +1,16 @@
-"""Steps registry and publish: the adapter as a version in MLflow, then its scores and workbook beside it."""
+"""Steps registry and publish: the adapter as a version in MLflow, and the workbook in the recipe's run."""
 
 from pathlib import Path
 
 from prefect import task
 
 from tasks.base_model import BaseReference
-from tasks.evaluation import ScoredModel
-from tasks.promotion import Promotion
+from tasks.runs import recipe_run, training_run
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
-from tasks.training import run_name, run_tags
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
 from videoguard.digests import digest_source
-from videoguard.evaluation.comparison import flatten_pairs, read_comparison
-from videoguard.evaluation.scores import read_evaluation
-from videoguard.recipes import flatten
 from videoguard.registry.presence import version_exists
 from videoguard.registry.request import RegistrationReply, RegistrationRequest
 from videoguard.subprocesses import call
@@ -65,10 +60,10 @@ def register_adapter_task(
             tracking_uri=config.registry.uri(place.state),
             experiment=config.registry.experiment,
             state=place.state,
-            run_id=str(adapter.facts["run_id"]) if adapter.facts["run_id"] else None,
-            run_name=run_name(config),
-            run_tags=run_tags(base, dataset.digest),
-            settings=flatten(config.model_dump(mode="json")),
+            run_id=_id_of(adapter, "run_id"),
+            parent_run_id=_id_of(adapter, "parent_run_id"),
+            run=training_run(place, config, base, dataset),
+            parent=recipe_run(place, config, base, dataset),
             training=place.path(adapter).absolute(),
             logged=bool(adapter.facts["logged"]),
             registered_model=config.registry.registered_model,
@@ -85,62 +80,34 @@ def register_adapter_task(
     )
 
 
-def _publication(
-    place: Workplace,
-    config: RunConfig,
-    version: Artifact,
-    scored: dict[str, ScoredModel],
-    comparison: Artifact,
-    report: Artifact,
-    promotion: Promotion | None = None,
-) -> Provenance:
-    decided = [] if promotion is None else [promotion.decided]
+def _id_of(adapter: Artifact, fact: str) -> str | None:
+    """Of a run that showed the training; None where MLflow did not answer then."""
+    run_id = adapter.facts.get(fact)
+    return str(run_id) if run_id else None
+
+
+def _publication(place: Workplace, config: RunConfig, recorded: Artifact, report: Artifact) -> Provenance:
     return Provenance(
         step="publish",
-        code=digest_source(["registry", "evaluation/calibration.py"]),
+        code=digest_source(["registry"]),
         settings={},
-        inputs={
-            "run": str(version.facts["run_id"]),
-            "report": report.digest,
-            "comparison": comparison.digest,
-            **{artifact.step: artifact.digest for artifact in decided},
-            **{name: model.evaluation.digest for name, model in scored.items()},
-        },
-        parents=(version, comparison, report, *decided, *(model.evaluation for model in scored.values())),
+        inputs={"run": str(recorded.facts["run_id"]), "report": report.digest},
+        parents=(recorded, report),
     )
 
 
 @task(name="publish", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_publication), **OPTIONS)
-def publish_results(
-    place: Workplace,
-    config: RunConfig,
-    version: Artifact,
-    scored: dict[str, ScoredModel],
-    comparison: Artifact,
-    report: Artifact,
-    promotion: Promotion | None = None,
-) -> Artifact:
-    """Log to the adapter's run: each model's scores, their comparison, the decision on the version, workbook and page."""
+def publish_report(place: Workplace, config: RunConfig, recorded: Artifact, report: Artifact) -> Artifact:
+    """Log workbook and page to the recipe's run, and mark it as finished."""
 
     def fill(draft: Draft) -> None:
         from videoguard.registry.tracking import connect
 
         tracking = connect(config.registry.uri(place.state), config.registry.experiment, place.state)
-        run_id = str(version.facts["run_id"])
-        for name, model in scored.items():
-            evaluation = read_evaluation(place.path(model.evaluation))
-            figures = {metric: found.mean for metric, found in evaluation.summary.items() if found.mean is not None}
-            if evaluation.calibration is not None:
-                figures |= evaluation.calibration.headline
-            tracking.log_metrics(run_id, {f"{name}.{metric}": figure for metric, figure in figures.items()})
-        compared = place.path(comparison)
-        tracking.log_metrics(run_id, flatten_pairs(read_comparison(compared)))
-        tracking.log_files(run_id, list(compared.glob("*.json")), "evaluation")
-        if promotion is not None:
-            tracking.log_tags(run_id, promotion.decision(place).tags())
-            tracking.log_files(run_id, list(place.path(promotion.decided).glob("promotion.json")), "evaluation")
+        run_id = str(recorded.facts["run_id"])
         files = [file for kind in ("*.xlsx", "*.html") for file in place.path(report).glob(kind)]
         tracking.log_files(run_id, files, "report")
+        tracking.finish(run_id, succeeded=True)
         draft.facts = {"run_id": run_id}
 
-    return place.make(_publication(place, config, version, scored, comparison, report, promotion), fill)
+    return place.make(_publication(place, config, recorded, report), fill)

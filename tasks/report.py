@@ -52,6 +52,8 @@ class Steps(BaseModel):
     """By model, the base first."""
     comparison: Artifact
     """The models side by side."""
+    recorded: Artifact
+    """What MLflow was told of them; its facts name the run."""
     promotion: Promotion | None = None
     """What became of the version; None where the recipe has no rule of it."""
 
@@ -86,6 +88,7 @@ class Steps(BaseModel):
             *evaluations,
             self.comparison,
             *([] if self.promotion is None else self.promotion.artifacts()),
+            self.recorded,
         ]
 
 
@@ -94,7 +97,11 @@ def _provenance(place: Workplace, config: RunConfig, command: str, steps: Steps)
         step="report",
         code=digest_source(["report", "report/page.html.jinja", "report/page.js"]),
         settings={"name": config.name, **config.report.model_dump(mode="json")},
-        inputs={**steps.digests(), **{name: str(steps.version.facts[name]) for name in ("model", "version", "run_id")}},
+        inputs={
+            **steps.digests(),
+            **{name: str(steps.version.facts[name]) for name in ("model", "version")},
+            "run_id": str(steps.recorded.facts["run_id"]),
+        },
         parents=tuple(steps.artifacts()),
     )
 
@@ -166,7 +173,7 @@ def summarize(place: Workplace, config: RunConfig, steps: Steps, report: Artifac
         workbook=workbook_path(config, report),
         page=page_path(config, report),
         tracking_uri=config.registry.uri(place.state),
-        run_id=str(steps.version.facts["run_id"]),
+        run_id=str(steps.recorded.facts["run_id"]),
         registered_model=str(steps.version.facts["model"]),
         version=str(steps.version.facts["version"]),
         rows=counts_of(steps.dataset, "rows"),
@@ -258,7 +265,7 @@ def _facts(place: Workplace, config: RunConfig, command: str, steps: Steps) -> R
                 "Recipe": config.name,
                 "Base model": steps.base.name,
                 "Registered version": f"{steps.version.facts['model']}, version {steps.version.facts['version']}",
-                "MLflow run": str(steps.version.facts["run_id"]),
+                "MLflow run": str(steps.recorded.facts["run_id"]),
                 "Prefect flow run": str(flow_run.get_id() or ""),
                 "Samples": ", ".join(f"{split} {number}" for split, number in rows.items()),
                 "How to reproduce": command,

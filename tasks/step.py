@@ -38,6 +38,7 @@ STEPS = (
     "comparison",
     "champion",
     "promotion",
+    "record",
     "report",
     "publish",
     "world-base",

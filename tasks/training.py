@@ -1,20 +1,18 @@
 """Step training: a LoRA adapter of the base model, trained in a process of its own, seen live in MLflow."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.runtime import flow_run
 
 from tasks.base_model import HOW_LOADED, BaseReference
 from tasks.dataset import schema_content
 from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest, sampling_rule
+from tasks.runs import recipe_run, training_run
 from tasks.step import HOUR, OPTIONS, ByProvenance, Event, Workplace, on_event
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig, TrainingSection
 from videoguard.digests import digest_source
-from videoguard.recipes import flatten
 from videoguard.subprocesses import call
 from videoguard.training.launching import read_deepspeed_settings
 from videoguard.training.request import Scoring, TrainingReply, TrainingRequest
@@ -96,24 +94,10 @@ def train_adapter(
     def fill(draft: Draft) -> None:
         with _live_run(place, config, base, dataset, draft) as live:
             reply = _train(place, config, base, dataset, frames, draft, live)
-        draft.facts = {**reply.model_dump(mode="json"), "run_id": live.run_id, "logged": live.complete}
+        seen = {"run_id": live.run_id, "parent_run_id": live.parent_run_id, "logged": live.complete}
+        draft.facts = {**reply.model_dump(mode="json"), **seen}
 
     return place.make(_provenance(place, config, base, dataset, frames), fill)
-
-
-def run_name(config: RunConfig) -> str:
-    """Name of an MLflow run that starts now."""
-    return f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M}"
-
-
-def run_tags(base: BaseReference, dataset_digest: str) -> dict[str, str]:
-    """Tags of the MLflow run."""
-    return {
-        "prefect_flow_run": str(flow_run.get_id() or ""),
-        "base_model": base.name,
-        "base_digest": base.digest,
-        "dataset_digest": dataset_digest,
-    }
 
 
 def _live_run(place: Workplace, config: RunConfig, base: BaseReference, dataset: Artifact, draft: Draft) -> "LiveRun":
@@ -123,9 +107,8 @@ def _live_run(place: Workplace, config: RunConfig, base: BaseReference, dataset:
     return LiveRun(
         lambda: Tracking(config.registry.uri(place.state), config.registry.experiment, place.state),
         draft.work / "mlflow-run",
-        run_name(config),
-        flatten(config.model_dump(mode="json")),
-        run_tags(base, dataset.digest),
+        training_run(place, config, base, dataset),
+        recipe_run(place, config, base, dataset),
     )
 
 

@@ -16,7 +16,7 @@ from videoguard.digests import digest_file, digest_source
 from videoguard.errors import UserError
 from videoguard.recipes import flatten
 from videoguard.registry.presence import version_exists
-from videoguard.registry.request import RegistrationReply
+from videoguard.registry.request import NewRun, RegistrationReply
 from videoguard.registry.world_request import WorldRegistrationRequest
 from videoguard.subprocesses import call
 from videoguard.world.inputs import read_training_batch
@@ -154,9 +154,7 @@ def register_world_adapter_task(
             experiment=config.registry.experiment,
             state=place.state,
             run_id=str(adapter.facts["run_id"]) if adapter.facts["run_id"] else None,
-            run_name=_run_name(config),
-            run_tags=_run_tags(base),
-            settings=flatten(config.model_dump(mode="json", exclude={"record"})),
+            run=_new_run(config, base),
             training=place.path(adapter).absolute(),
             logged=bool(adapter.facts["logged"]),
             registered_model=config.registry.registered_model,
@@ -193,18 +191,16 @@ def _live_run(place: Workplace, config: WorldConfig, base: WorldBaseReference, d
     return LiveRun(
         lambda: Tracking(config.registry.uri(place.state), config.registry.experiment, place.state),
         draft.work / "mlflow-run",
-        _run_name(config),
-        flatten(config.model_dump(mode="json", exclude={"record"})),
-        _run_tags(base),
+        _new_run(config, base),
     )
 
 
-def _run_name(config: WorldConfig) -> str:
-    return f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M}"
-
-
-def _run_tags(base: WorldBaseReference) -> dict[str, str]:
-    return {"prefect_flow_run": str(flow_run.get_id() or ""), "base_model": base.name, "base_digest": base.digest}
+def _new_run(config: WorldConfig, base: WorldBaseReference) -> NewRun:
+    return NewRun(
+        name=f"{config.name} {datetime.now(UTC):%Y-%m-%d %H:%M}",
+        settings=flatten(config.model_dump(mode="json", exclude={"record"})),
+        tags={"prefect_flow_run": str(flow_run.get_id() or ""), "base_model": base.name, "base_digest": base.digest},
+    )
 
 
 def _digest(video: Path) -> str:

@@ -18,7 +18,7 @@ from videoguard.inference.rows import AnswerRow, read_rows
 
 pytestmark = pytest.mark.slow
 
-AFTER_ANSWERS = {"inference", "evaluation", "comparison", "promotion", "report", "publish"}
+AFTER_ANSWERS = {"inference", "evaluation", "comparison", "promotion", "record", "report", "publish"}
 BATCH = 4
 INTERVAL = 6
 """Most steps between two checkpoints: 24 steps of pre-training with 4."""
@@ -125,7 +125,7 @@ def test_in_another_checkout_edited_metric_code_scores_again_and_all_else_is_reu
         source.write("\n# another way of counting\n")
     again = Workspace(workspace.folder, workspace.api, source=other).run()
     assert again.computed() >= {"evaluation"}
-    assert again.computed() <= {"evaluation", "comparison", "promotion", "report", "publish"}
+    assert again.computed() <= {"evaluation", "comparison", "promotion", "record", "report", "publish"}
 
 
 def test_two_runs_at_once_compute_each_step_once(api, tmp_path):

@@ -26,6 +26,7 @@ STEPS = {
     "registry": 1,
     "comparison": 1,
     "promotion": 1,
+    "record": 1,
     "report": 1,
     "publish": 1,
 }
@@ -123,7 +124,7 @@ def test_the_workbook_says_what_the_evaluation_found(workspace, quickstart):
     assert facts["Reason 1"] == summary["promotion"]["reasons"][0]
 
 
-def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(workspace, quickstart):
+def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(workspace, quickstart, tmp_path):
     from mlflow import MlflowClient
 
     summary = quickstart.summary
@@ -134,12 +135,19 @@ def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(works
     settings = flatten(config.model_dump(mode="json"))
     assert {name: run.data.params[name] for name in settings} == {name: str(value) for name, value in settings.items()}
 
-    losses = client.get_metric_history(summary["run_id"], "train_loss")
+    below = {
+        each.data.tags.get("video_guard.model", "training"): each
+        for each in client.search_runs([run.info.experiment_id], f"tags.mlflow.parentRunId = '{summary['run_id']}'")
+    }
+    assert below.keys() == {"training", "base", "fine_tuned"}
+    assert {each.info.status for each in below.values()} == {"FINISHED"}
+    training = below.pop("training")
+    losses = client.get_metric_history(training.info.run_id, "train_loss")
     assert len(losses) > 10
     assert losses[-1].value < losses[0].value
     # Seen while the training went on, not written at its end: seconds lie between the first and the last.
     assert losses[-1].timestamp - losses[0].timestamp > 1000
-    assert len(client.get_metric_history(summary["run_id"], "validation_loss")) >= 5
+    assert len(client.get_metric_history(training.info.run_id, "validation_loss")) >= 5
     for model, scores in summary["scores"].items():
         for metric, figures in scores.items():
             assert run.data.metrics.get(f"{model}.{metric}") == (
@@ -150,19 +158,38 @@ def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(works
     for model, found in summary["calibration"].items():
         for figure in ("calibration_error", "brier"):
             assert run.data.metrics[f"{model}.{figure}"] == pytest.approx(found[figure])
-    stored = {item.path for folder in ("training", "report") for item in client.list_artifacts(summary["run_id"], folder)}
+    assert len(client.get_metric_history(training.info.run_id, "system/cpu_utilization_percentage")) >= 1
+    kept = {item.path for item in client.list_artifacts(training.info.run_id, "training")}
+    assert kept == {"training/curves.png", "training/log.jsonl"}
     # The report that another test made of the same run belongs to it too.
-    assert stored >= {"training/curves.png", "training/log.jsonl", f"report/{Path(summary['workbook']).name}"}
+    reports = {item.path for item in client.list_artifacts(summary["run_id"], "report")}
+    assert f"report/{Path(summary['workbook']).name}" in reports
+    # The models' answers as tables of one name, which the page puts side by side.
+    for model, evaluated in below.items():
+        table = json.loads(Path(client.download_artifacts(evaluated.info.run_id, "answers.json", str(tmp_path))).read_text())
+        assert table["columns"][:4] == ["id", "question", "wanted", "answer"]
+        assert len(table["data"]) == summary["rows"]["test"]
+        column = table["columns"].index("exercise_accuracy")
+        right = [line[column] for line in table["data"]]
+        mean = summary["scores"][model]["exercise_accuracy"]["mean"]
+        assert sum(right) / len(right) == pytest.approx(mean) == evaluated.data.metrics["exercise_accuracy"]
+        assert [used.dataset.name for used in evaluated.inputs.dataset_inputs] == ["quickstart/test"]
 
     version = client.get_model_version(summary["registered_model"], summary["version"])
-    assert version.run_id == summary["run_id"]
+    assert version.run_id == training.info.run_id
     decided = summary["promotion"]
     assert version.tags.keys() >= {"base_model", "base_digest", "adapter_digest"}
     # The first version that is better than the base model is champion; a second run does not put it to the test again.
     assert (decided["outcome"], decided["against"], version.aliases) == ("promoted", None, ["champion"])
     assert version.tags["promotion.reasons"] == run.data.tags["promotion.reasons"] == "\n".join(decided["reasons"])
-    assert run.outputs is not None
-    assert len(run.outputs.model_outputs) == 1
+    assert training.outputs is not None
+    (logged,) = training.outputs.model_outputs
+    # Its scores, with the data that they were measured on, are the model's own too.
+    figures = {
+        (metric.key, metric.dataset_name): metric.value for metric in client.get_logged_model(logged.model_id).metrics
+    }
+    accuracy = summary["scores"]["fine_tuned"]["exercise_accuracy"]["mean"]
+    assert figures["exercise_accuracy", "quickstart/test"] == pytest.approx(accuracy)
 
 
 def test_the_registered_version_answers_as_it_did_in_the_evaluation(workspace, quickstart, monkeypatch):

@@ -10,11 +10,14 @@ import pytest
 from videoguard.errors import UnavailableError
 from videoguard.registry import live
 from videoguard.registry.live import LiveRun
-from videoguard.registry.request import RegistrationRequest
+from videoguard.registry.request import NewRun, RegistrationRequest
 from videoguard.registry.tracking import Tracking, connect
-from videoguard.registry.versions import complete_run
+from videoguard.registry.versions import complete_run, send_log
 
 pytestmark = pytest.mark.slow
+
+RECIPE = NewRun(name="trial", settings={"training.epochs": 3}, tags={"base_model": "tiny"})
+TRAINING = NewRun(name="trial training", settings={"training.epochs": 3}, tags={"base_model": "tiny"})
 
 
 @pytest.fixture
@@ -23,9 +26,8 @@ def live_run(tracking, tmp_path):
         **{
             "connect": lambda: tracking,
             "note": tmp_path / "note",
-            "name": "trial",
-            "settings": {"training.epochs": 3},
-            "tags": {"base_model": "tiny"},
+            "run": TRAINING,
+            "parent": RECIPE,
             **changes,
         }
     )
@@ -104,7 +106,8 @@ def test_the_registration_fills_in_what_mlflow_missed(known, tracking, tmp_path)
     run_id = None if known == "never made" else tracking.start_run("trial", {}, {})
     if known == "deleted":
         tracking.client.delete_run(run_id)
-    completed = complete_run(tracking, request(tmp_path, run_id))
+    completed, parent = complete_run(tracking, request(tmp_path, run_id))
+    assert tracking.tags_of(completed)["mlflow.parentRunId"] == parent
     assert (completed == run_id) is (known == "without its metrics")
     assert history(tracking, completed) == [(1, 2.0), (2, 1.0)]
     assert {file.path for file in tracking.client.list_artifacts(completed, "training")} == {
@@ -127,9 +130,9 @@ def request(training: Path, run_id: str | None) -> RegistrationRequest:
         experiment="exercises",
         state=training,
         run_id=run_id,
-        run_name="trial",
-        run_tags={},
-        settings={"training.epochs": 3},
+        parent_run_id=None,
+        parent=RECIPE,
+        run=TRAINING,
         training=training,
         logged=False,
         registered_model="exercises",
@@ -143,3 +146,57 @@ def until(condition, seconds: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come about"
         time.sleep(0.02)
+
+
+def test_the_training_is_below_the_run_of_its_recipe_and_both_fail_with_it(live_run, tracking):
+    def fail() -> None:
+        with live_run() as run:
+            until(lambda: run.run_id is not None)
+            ids.extend([run.run_id, run.parent_run_id])
+            raise KeyboardInterrupt
+
+    ids: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    training, recipe = ids
+    assert tracking.tags_of(training)["mlflow.parentRunId"] == recipe
+    assert [tracking.status_of(run_id) for run_id in ids] == ["FAILED", "FAILED"]
+
+
+def test_the_load_of_the_machine_is_sent_and_counted_on_after_a_kill(live_run, tracking):
+    name = "system/cpu_utilization_percentage"
+    for measured in (2, 4):
+        with live_run(load_seconds=0.05) as run:
+            until(lambda n=measured, run=run: run.run_id is not None and len(tracking.steps_of(run.run_id, name)) >= n)
+    points = tracking.client.get_metric_history(run.run_id, name)
+    steps = [point.step for point in points]
+    assert steps == list(range(len(steps)))
+    assert "system/system_memory_usage_megabytes" in tracking.client.get_run(run.run_id).data.metrics
+
+
+def test_metrics_have_the_time_at_which_they_were_measured(live_run, tracking, monkeypatch):
+    monkeypatch.setattr(live, "_AGAIN_SECONDS", 0.05)
+    back = threading.Event()
+
+    def sometimes() -> Tracking:
+        if not back.is_set():
+            raise ConnectionError("connection refused")
+        return tracking  # type: ignore[no-any-return]
+
+    with live_run(connect=sometimes) as run:
+        run.log({"train_loss": 3.0}, 1)
+        logged = time.time() * 1000
+        time.sleep(0.3)
+        back.set()
+        until(lambda: run.run_id is not None)
+    (point,) = tracking.client.get_metric_history(run.run_id, "train_loss")
+    assert abs(point.timestamp - logged) < 200
+
+
+def test_the_log_of_a_training_is_sent_without_what_is_there(tracking, tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps({"step": step, "train_loss": 1.0 / step}) + "\n" for step in (1, 2, 3)))
+    run_id = tracking.start_run("trial", {}, {})
+    tracking.log_metrics(run_id, {"train_loss": 1.0}, 1)
+    send_log(tracking, run_id, log)
+    assert history(tracking, run_id) == [(1, 1.0), (2, 0.5), (3, pytest.approx(1 / 3))]

@@ -12,7 +12,7 @@ from videoguard.config import RegistrySection
 from videoguard.errors import UnavailableError, UserError
 from videoguard.inference.predictor import load_predictor
 from videoguard.registry.references import find_model
-from videoguard.registry.request import RegistrationRequest
+from videoguard.registry.request import NewRun, RegistrationRequest
 from videoguard.registry.versions import register_adapter
 
 pytestmark = pytest.mark.slow
@@ -30,9 +30,9 @@ def version(tracking, trained, tiny_base, small_set, workspace) -> Iterator[str]
         experiment="exercises",
         state=workspace / "state",
         run_id=run_id,
-        run_name="trial",
-        run_tags={"base_model": "tiny"},
-        settings={"training.epochs": 4},
+        parent_run_id=None,
+        parent=NewRun(name="trial", settings={"training.epochs": 4}, tags={"base_model": "tiny"}),
+        run=NewRun(name="trial training", settings={"training.epochs": 4}, tags={"base_model": "tiny"}),
         training=trained.folder,
         logged=False,
         registered_model="exercises",

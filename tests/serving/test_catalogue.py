@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from tests.serving.conftest import running
 from tests.serving.test_predicting import post
 from videoguard.config import RegistrySection
-from videoguard.registry.request import RegistrationRequest
+from videoguard.registry.request import NewRun, RegistrationRequest
 from videoguard.registry.tracking import Tracking
 from videoguard.registry.versions import register_adapter
 from videoguard.training.outcome import ADAPTER
@@ -37,9 +37,9 @@ def two_versions(trained, tiny_base, tmp_path_factory):
                 experiment="exercises",
                 state=state,
                 run_id=None,
-                run_name="trial",
-                run_tags={},
-                settings={},
+                parent_run_id=None,
+                parent=NewRun(name="trial", settings={}, tags={}),
+                run=NewRun(name="trial training", settings={}, tags={}),
                 training=training,
                 logged=False,
                 registered_model="exercises",

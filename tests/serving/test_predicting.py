@@ -17,13 +17,13 @@ from videoguard.serving.asking import Chore
 LENGTH = 12
 
 
-def predicted(videos: list[Path], models: list[Path], base: Path, state: Path) -> list[dict[str, Any]]:
+def predicted(videos: list[Path], models: list[Path], base: Path, state: Path, *how: str) -> list[dict[str, Any]]:
     """The rows of `video-guard predict`."""
     output = state / "rows.jsonl"
     arguments: list[object] = ["--base", base, "--state", state, "--question", QUESTION, "--max-new-tokens", LENGTH]
     for model in models:
         arguments += ["--model", model]
-    done = CliRunner().invoke(app, ["predict", *map(str, [*videos, *arguments, "--output", output])])
+    done = CliRunner().invoke(app, ["predict", *map(str, [*videos, *arguments, *how, "--output", output])])
     assert done.exit_code == 0, done.output
     return [json.loads(line) for line in output.read_text().splitlines()]
 

@@ -19,7 +19,8 @@ from tasks.inference import Answers, answer_shard
 from tasks.manifest import read_listing_task
 from tasks.promotion import Opponent, Promotion, decide_promotion
 from tasks.quality import judge_quality_task
-from tasks.registry import publish_results, register_adapter_task
+from tasks.record import record_results
+from tasks.registry import publish_report, register_adapter_task
 from tasks.report import Steps, write_report
 from tasks.step import start_work
 from tasks.training import train_adapter
@@ -104,6 +105,7 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
     standing = Standing(opponent="3", opponent_source="models:/m-3")
     opponent = Opponent(standing=standing, scored=scored["base"])
     promotion = Promotion(decided=artifact("promotion"), asked=())
+    recorded = artifact("record").model_copy(update={"facts": {"run_id": "r-1"}})
     steps = Steps(
         manifest=manifest,
         frames=frames,
@@ -113,6 +115,7 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         version=version,
         scored=scored,
         comparison=comparison,
+        recorded=recorded,
         promotion=promotion,
     )
     asked: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -129,8 +132,9 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         "comparison": (compare_scored, (run, scored)),
         "champion": (fetch_version, (run, "1", "models:/m-1")),
         "promotion": (decide_promotion, (run, version, scored["base"], opponent)),
+        "record": (record_results, (run, found, dataset, version, scored, comparison, "base", promotion)),
         "report": (write_report, (run, "video-guard run trial.yaml", steps)),
-        "publish": (publish_results, (run, version, scored, comparison, report, promotion)),
+        "publish": (publish_report, (run, recorded, report)),
     }
     return {name: step.cache_policy.provenance(place, *arguments).key for name, (step, arguments) in asked.items()}
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from videoguard.augmentation.changes import Change, apply_change, draw_change
 from videoguard.config import AugmentationSection
@@ -126,6 +127,18 @@ class Looks:
 
 
 ONE_LOOK = Looks()
+
+
+def window_times(times: npt.NDArray[np.float64], views: Sequence[Sequence[View]]) -> list[tuple[float, float]]:
+    """Start and end of each window, seconds; a frame is shown until the next one.
+
+    Args:
+        times: of the sampled frames of the whole video.
+        views: the windows, each with its copies.
+    """
+    spacing = float(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
+    ends = [*map(float, times[1:]), float(times[-1]) + spacing]
+    return [(float(times[copies[0].start]), ends[(copies[0].stop or len(times)) - 1]) for copies in views]
 
 
 def _distinct(answered: Sequence[tuple[AnswerRow, tuple[float, float]]]) -> str:

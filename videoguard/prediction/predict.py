@@ -22,7 +22,7 @@ from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow
 from videoguard.inference.shared_base import SharedBase
 from videoguard.inference.structured.answers import JsonAnswers, generation_settings
-from videoguard.inference.views import ONE_LOOK, WHOLE, Looks, View
+from videoguard.inference.views import ONE_LOOK, WHOLE, Looks, View, window_times
 from videoguard.manifests.sample import MediaSource, Sample, files_of, media_sources
 from videoguard.prediction.models import AskedModel
 from videoguard.prediction.questions import ask
@@ -229,13 +229,10 @@ def _views(question: Question, window: int, frames: FrameStore | None, looks: Lo
 
 
 def _times(question: Question, views: Sequence[Sequence[View]], frames: FrameStore | None) -> list[tuple[float, float]]:
-    """Start and end of each window, seconds; a frame is shown until the next one."""
+    """Start and end of each window, seconds."""
     if question.video is None or frames is None or question.video not in frames.digests:
         return [(0.0, 0.0) for _ in views]
-    times = frames.timestamps(question.video)
-    spacing = float(times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else 0.0
-    ends = [*map(float, times[1:]), float(times[-1]) + spacing]
-    return [(float(times[copies[0].start]), ends[(copies[0].stop or len(times)) - 1]) for copies in views]
+    return window_times(frames.timestamps(question.video), views)
 
 
 @contextmanager

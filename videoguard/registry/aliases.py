@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from videoguard.errors import UnavailableError, UserError
 from videoguard.evaluation.promotion import PromotionDecision
+from videoguard.registry.references import scores_of
 from videoguard.registry.standing import BY_HAND, CANDIDATE, CHAMPION, PREVIOUS, ROLLED_BACK, Holder, Standing, stand
 from videoguard.registry.tracking import CONNECTION_FAULTS
 
@@ -158,17 +159,17 @@ class Aliases:
         return previous, champion
 
     def run_data(self, version: RegisteredVersion) -> tuple[dict[str, str], dict[str, float]]:
-        """Settings and metrics of the run that trained a version; empty where MLflow no longer has it."""
+        """Settings of the run that trained a version, and its metrics with those of the test; empty where there is none."""
         if not version.run_id:
             return {}, {}
         with self._asking():
             try:
-                data = self._client.get_run(version.run_id).data
+                run = self._client.get_run(version.run_id)
+                return dict(run.data.params), scores_of(self._client, run)
             except MlflowException as absent:
                 if absent.error_code not in _ABSENT:
                     raise
                 return {}, {}
-        return dict(data.params), dict(data.metrics)
 
     def _crown(self, version: str, before: str | None) -> None:
         """Make a version champion. What a kill leaves undone is done by the next try: the champion's alias moves last."""

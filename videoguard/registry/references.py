@@ -7,9 +7,11 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import FLAVOR_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from videoguard.errors import UnavailableError, UserError
 from videoguard.models.preprocessing import RECORD
@@ -36,9 +38,9 @@ class NamedModel:
     settings: Mapping[str, str] = field(default_factory=dict)
     """Parameters of the run that trained it, by their flat names."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """Metrics of that run."""
+    """Metrics of that run, and of the recipe's run above it."""
     run_id: str = ""
-    """That run; empty where MLflow does not tell."""
+    """The run that trained it; empty where MLflow does not tell."""
 
 
 def find_model(name: str, tracking_uri: str, base: str | None = None) -> NamedModel:
@@ -93,7 +95,8 @@ def _registered(name: str, tracking_uri: str, base: str | None) -> NamedModel:
         version = _version(client, name, parts)
         mlflow.set_tracking_uri(tracking_uri)
         folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"models:/{version.name}/{version.version}"))
-        run = client.get_run(version.run_id).data if version.run_id else None
+        run = client.get_run(version.run_id) if version.run_id else None
+        scores = {} if run is None else scores_of(client, run)
     except CONNECTION_FAULTS as fault:
         reason = str(fault).strip().splitlines()[0]
         raise UnavailableError(f"model {name}: MLflow at {tracking_uri} does not give it: {reason}") from None
@@ -107,10 +110,16 @@ def _registered(name: str, tracking_uri: str, base: str | None) -> NamedModel:
         adapter=adapter,
         version=str(version.version),
         tags=dict(version.tags),
-        settings=dict(run.params) if run is not None else {},
-        scores=dict(run.metrics) if run is not None else {},
+        settings=dict(run.data.params) if run is not None else {},
+        scores=scores,
         run_id=version.run_id or "",
     )
+
+
+def scores_of(client: MlflowClient, run: Run) -> dict[str, float]:
+    """Metrics of the run that trained a version, and of the recipe's run above it, which has those of its test."""
+    above = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
+    return {**({} if above is None else client.get_run(above).data.metrics), **run.data.metrics}
 
 
 def _version(client: MlflowClient, name: str, parts: re.Match[str]) -> ModelVersion:

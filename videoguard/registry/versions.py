@@ -10,6 +10,7 @@ import mlflow
 import pandas as pd
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from videoguard.dataset.messages import PromptTemplates
 from videoguard.exercises.catalogue import CLASSES, QUESTION
@@ -35,7 +36,7 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
         UnavailableError: MLflow does not answer.
     """
     tracking = connect(request.tracking_uri, request.experiment, request.state)
-    run_id = complete_run(tracking, request)
+    run_id, parent_run_id = complete_run(tracking, request)
     mlflow.set_tracking_uri(request.tracking_uri)
     record = read_record(request.training / "adapter")
     named = PromptTemplates(record.system_prompt, record.question).lacking({"question": QUESTION})
@@ -53,26 +54,45 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in _REQUIREMENTS],
         )
     version = mlflow.register_model(logged.model_uri, request.registered_model, tags=request.version_tags)
-    return RegistrationReply(run_id=run_id, version=str(version.version))
+    return RegistrationReply(
+        run_id=run_id, parent_run_id=parent_run_id, model_id=logged.model_id, version=str(version.version)
+    )
 
 
 def _how_loaded(request: RegistrationRequest) -> dict[str, str]:
     """How the recipe loaded the weights of the base."""
-    return {name: str(value) for name in HOW_LOADED if (value := request.settings.get(f"model.{name}")) is not None}
+    return {name: str(value) for name in HOW_LOADED if (value := request.run.settings.get(f"model.{name}")) is not None}
 
 
-def complete_run(tracking: Tracking, request: RegistrationRequest) -> str:
-    """The adapter's run, made and filled now as far as it was not while the training went on."""
-    known = request.run_id if request.run_id is not None and tracking.has_run(request.run_id) else None
-    run_id = known or tracking.start_run(request.run_name, request.settings, request.run_tags)
+def complete_run(tracking: Tracking, request: RegistrationRequest) -> tuple[str, str]:
+    """The training's run and the recipe's above it, made and filled now as far as they were not during the training."""
+    parent_run_id = _existing(tracking, request.parent_run_id) or tracking.open_run(request.parent)
+    known = _existing(tracking, request.run_id)
+    run_id = known or tracking.open_run(request.run, parent_run_id)
+    if parent_run_id != request.parent_run_id:
+        tracking.log_tags(run_id, {MLFLOW_PARENT_RUN_ID: parent_run_id})
     log = request.training / "log.jsonl"
     if known is None or not request.logged:
-        for line in log.read_text(encoding="utf-8").splitlines():
-            metrics = json.loads(line)
-            step = int(metrics.pop("step"))
-            tracking.log_metrics(run_id, metrics, step)
+        send_log(tracking, run_id, log)
     tracking.log_files(run_id, [request.training / "curves.png", log], "training")
-    return run_id
+    return run_id, parent_run_id
+
+
+def send_log(tracking: Tracking, run_id: str, log: Path) -> None:
+    """Send the metrics of a training's log, but for those that the run has."""
+    there: dict[str, set[int]] = {}
+    for line in log.read_text(encoding="utf-8").splitlines():
+        metrics = json.loads(line)
+        step = int(metrics.pop("step"))
+        for name in metrics.keys() - there.keys():
+            there[name] = tracking.steps_of(run_id, name)
+        missing = {name: value for name, value in metrics.items() if step not in there[name]}
+        if missing:
+            tracking.log_metrics(run_id, missing, step)
+
+
+def _existing(tracking: Tracking, run_id: str | None) -> str | None:
+    return run_id if run_id is not None and tracking.has_run(run_id) else None
 
 
 def _example_video(folder: Path) -> Path:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from videoguard.registry.request import NewRun
+
 
 class WorldRegistrationRequest(BaseModel):
     """A trained adapter of a world model to register."""
@@ -15,10 +17,8 @@ class WorldRegistrationRequest(BaseModel):
     state: Path
     run_id: str | None
     """MLflow run that showed the training; None where MLflow did not answer then, and a run is made now."""
-    run_name: str
-    run_tags: dict[str, str]
-    settings: dict[str, object]
-    """Parameters of a run that is made now, by their dotted names."""
+    run: NewRun
+    """The run, where it is made now."""
     training: Path
     """Folder of the training step: the adapter and its log."""
     logged: bool

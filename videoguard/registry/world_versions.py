@@ -52,7 +52,7 @@ def _signature() -> ModelSignature:
 def _complete_run(tracking: Tracking, request: WorldRegistrationRequest) -> str:
     """The adapter's run, made and filled now as far as it was not while the training went on."""
     known = request.run_id if request.run_id is not None and tracking.has_run(request.run_id) else None
-    run_id = known or tracking.start_run(request.run_name, request.settings, request.run_tags)
+    run_id = known or tracking.open_run(request.run)
     log = request.training / "log.jsonl"
     if known is None or not request.logged:
         for line in log.read_text(encoding="utf-8").splitlines():

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -17,7 +17,9 @@ from videoguard.errors import UserError
 from videoguard.frames.rule import FrameRule
 from videoguard.frames.store import decode_frames
 from videoguard.frames.workers import EncodedVideo
+from videoguard.inference.rows import AnswerRow
 from videoguard.inference.structured.answers import JsonAnswers
+from videoguard.inference.views import ONE_LOOK, Looks, View, window_times
 from videoguard.manifests.labels import parse_json
 from videoguard.manifests.sample import Sample, Scalar
 from videoguard.models.media import TimedFrames
@@ -30,6 +32,7 @@ from videoguard.serving.schemas import Frame, ModelAnswer, VideoFacts
 from videoguard.serving.service import Service, life_of, outcome_of, refused, service_of
 
 _PREFIX = {b"\x89PNG": "image/png"}
+_MOST_WINDOWS = 64
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Wanted:
     max_new_tokens: int = 256
     json: JsonAnswers | None = None
     labels: bool = False
+    looks: Looks = ONE_LOOK
+    """Windows of a long video."""
 
 
 def rule_for(model: ServedModel, frames: int | None, settings_most: int) -> FrameRule:
@@ -97,7 +102,7 @@ async def ask_all(
     """
     service, life = service_of(request), life_of(request)
     conversations = [messages_for(model, wanted, clip) for model in models]
-    rules = [rule_for(model, wanted.frames, service.settings.max_sampled) for model in models]
+    rules = [_windowed(rule_for(model, wanted.frames, service.settings.max_sampled), wanted.looks) for model in models]
     seen: dict[FrameRule, EncodedVideo] = {}
     if clip is not None:
         different = list(dict.fromkeys(rules))
@@ -105,7 +110,7 @@ async def ask_all(
         seen = dict(zip(different, decoded, strict=True))
     life.facts |= {"models": [model.name for model in models], "versions": [model.version for model in models]}
     asked = [
-        ask_one(service, model, conversation, seen.get(rule), wanted)
+        _ask_one_or_look(service, model, conversation, seen.get(rule), wanted)
         for model, conversation, rule in zip(models, conversations, rules, strict=True)
     ]
     outcomes = await asyncio.gather(*asked, return_exceptions=True)
@@ -151,6 +156,68 @@ async def ask_one(
     service.counters.answers.labels(model.name, "ok").inc()
     service.counters.tokens.labels(model.name).inc(reply.new_tokens)
     return _answer(model, reply, wanted, messages, monotonic() - began)
+
+
+async def _ask_one_or_look(
+    service: Service, model: ServedModel, messages: Sequence[Message], seen: EncodedVideo | None, wanted: Wanted
+) -> ModelAnswer:
+    if wanted.looks.is_one or seen is None:
+        return await ask_one(service, model, messages, seen, wanted)
+    return await _look(service, model, messages, seen, wanted)
+
+
+async def _look(
+    service: Service, model: ServedModel, messages: Sequence[Message], seen: EncodedVideo, wanted: Wanted
+) -> ModelAnswer:
+    """One answer out of those to the windows of a video, merged as `video-guard predict` merges them."""
+    window = wanted.frames or model.asked.record.frames
+    if len(seen.frames) >= _MOST_WINDOWS * window:
+        raise ProblemError(
+            422, "window", _MOST_WINDOWS, "a video may be cut into fewer windows than that", "take longer windows"
+        )
+    views = wanted.looks.views(len(seen.frames), window, "")
+    times = np.asarray(seen.timestamps_s, dtype=np.float64)
+    parts = [_part(seen, copies[0]) for copies in views]
+    answers = await asyncio.gather(*(ask_one(service, model, messages, part, wanted) for part in parts))
+    rows = [[_row_of(answer)] for answer in answers]
+    merged = wanted.looks.merge_rows(rows, window_times(times, views))
+    mean = merged.mean_token_logprob
+    return answers[0].model_copy(
+        update={
+            "answer": merged.answer,
+            "generated": merged.generated,
+            "parsed": None if wanted.json is None else parse_json(merged.answer or ""),
+            "mean_token_logprob": mean,
+            "confidence": None if mean is None else round(math.exp(mean), 4),
+            "label": merged.predicted_label,
+            "label_probability": merged.label_probability,
+            "label_probabilities": None,
+            "prompt_tokens": sum(answer.prompt_tokens or 0 for answer in answers),
+            "new_tokens": sum(answer.new_tokens or 0 for answer in answers),
+            "ended": all(answer.ended for answer in answers),
+            "seconds": max(answer.seconds or 0.0 for answer in answers),
+        }
+    )
+
+
+def _part(seen: EncodedVideo, view: View) -> EncodedVideo:
+    """A window as a video of its own, whose times begin with it."""
+    frames, times = seen.frames[view.start : view.stop], seen.timestamps_s[view.start : view.stop]
+    return replace(seen, frames=frames, timestamps_s=[time - times[0] for time in times] if view.start else times)
+
+
+def _windowed(rule: FrameRule, looks: Looks) -> FrameRule:
+    """How the whole video is sampled; so many frames at most that too many windows show."""
+    return rule if looks.is_one else replace(looks.rule(rule), count=_MOST_WINDOWS * rule.count)
+
+
+def _row_of(answer: ModelAnswer) -> AnswerRow:
+    return AnswerRow(
+        id="", video=None, group="", label=None, question=answer.question or "", reference="", status="ok",
+        answer=answer.answer, generated=answer.generated, mean_token_logprob=answer.mean_token_logprob,
+        predicted_label=answer.label, label_probability=answer.label_probability, new_tokens=answer.new_tokens,
+        latency_s=answer.seconds,
+    )  # fmt: skip
 
 
 def as_timed_frames(seen: EncodedVideo) -> TimedFrames:
@@ -199,6 +266,7 @@ def _answer(model: ServedModel, reply: Reply, wanted: Wanted, messages: Sequence
         label=reply.label,
         label_probability=None if chances is None or reply.label is None else chances[reply.label],
         label_probabilities=None if chances is None else dict(chances),
+        prompt_tokens=reply.prompt_tokens,
         new_tokens=reply.new_tokens,
         ended=reply.ended,
         question=_question_in(messages),

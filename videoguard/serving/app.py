@@ -13,12 +13,19 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from videoguard.serving import guarding, overseeing, predicting, reporting
+from videoguard.serving import chatting, guarding, overseeing, predicting, reporting, timelines
 from videoguard.serving.problems import PROBLEM_TYPE, ProblemError, internal
 from videoguard.serving.schemas import Problem
 from videoguard.serving.service import Service, life_of
 
-ROUTERS: Sequence[APIRouter] = (predicting.router, guarding.router, reporting.router, overseeing.router)
+ROUTERS: Sequence[APIRouter] = (
+    predicting.router,
+    guarding.router,
+    chatting.router,
+    timelines.router,
+    reporting.router,
+    overseeing.router,
+)
 PAGE = Path(__file__).with_name("page")
 """Static files that are served under `/`, where the folder is there; `index.html` is the page itself."""
 _STATUSES = {
@@ -32,6 +39,7 @@ _STATUSES = {
     415: "of a type that is not read",
     422: "read, and refused: by a field, the video or the model",
     429: "as many requests under way as there may be",
+    431: "headers that are too long",
     500: "a fault of the program",
     504: "no answer in time",
 }
@@ -79,6 +87,13 @@ def _describe(app: FastAPI) -> None:
             )
             parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             told["security"] = [{"key": []}, {}]
+            for schema in parts["schemas"].values():
+                properties = schema.get("properties", {})
+                for name, described in properties.items():
+                    if any("contentMediaType" in each for each in described.get("anyOf", ())):
+                        # What clients and tools know as a file.
+                        told_of = {key: value for key, value in described.items() if key != "anyOf"}
+                        properties[name] = {"type": "string", "format": "binary", **told_of}
             # FastAPI describes its own form of a validation error, which is not sent here.
             for name in ("HTTPValidationError", "ValidationError"):
                 parts["schemas"].pop(name, None)

@@ -27,6 +27,7 @@ class Reply:
     mean_token_logprob: float | None
     new_tokens: int
     ended: bool
+    prompt_tokens: int = 0
     label: str | None = None
     label_probabilities: Mapping[str, float] | None = None
 

@@ -226,6 +226,7 @@ def _told(ask: Ask, answer: Answer) -> Reply:
         mean_token_logprob=None if mean is None else round(mean, _DECIMALS),
         new_tokens=answer.new_tokens,
         ended=answer.ended,
+        prompt_tokens=0 if ask.prompt is None else len(ask.prompt["input_ids"]),
     )
 
 

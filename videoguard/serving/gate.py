@@ -22,6 +22,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What a program that watches the service, or a browser before it has a key, must reach.
 _OPEN = ("/health", "/ready")
 _CLOSED = ("/v1/", "/metrics")
+LONGEST_HEADERS = 64 << 10
+"""Bytes."""
 _LONGEST_RETRY_S = 60
 _SMOOTHING = 0.1
 
@@ -90,7 +92,7 @@ class Gate:
         endpoint = scope["path"] if len(scope["path"]) < 64 else "other"
         client = (scope.get("client") or ("",))[0]
         self._audit.write("accepted", life.request_id, endpoint=endpoint, client=client, key=life.key)
-        body = _Body(receive, self._settings, life)
+        body = _Body(receive, headers, self._settings, life)
         try:
             await self._app(scope, body, told)
         finally:
@@ -107,6 +109,10 @@ class Gate:
 
     def _admit(self, path: str, headers: Headers) -> str | None:
         """Name of the key that a request gives; None where none is needed."""
+        size = sum(len(name) + len(value) for name, value in headers.raw)
+        if size > LONGEST_HEADERS:
+            rule = f"they may have {LONGEST_HEADERS >> 10} KiB together"
+            raise ProblemError(431, "the headers", f"{size:,} bytes", rule, "send fewer or shorter ones")
         if not len(self._keys):
             self._require_own_name(headers)
             return None
@@ -141,15 +147,15 @@ class Gate:
         if coding.lower() != "identity":
             raise ProblemError(415, "Content-Encoding", coding, "requests are not decompressed", "send the request as it is")
         length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self._settings.most_bytes:
-            raise _too_large(self._settings)
+        if length.isdigit() and int(length) > _most_bytes(headers, self._settings):
+            raise _too_large(headers, self._settings)
 
 
 class _Body:
     """The body of a request, counted and under its deadline."""
 
-    def __init__(self, receive: Receive, settings: ServeSettings, life: Life) -> None:
-        self._receive, self._settings, self._life = receive, settings, life
+    def __init__(self, receive: Receive, headers: Headers, settings: ServeSettings, life: Life) -> None:
+        self._receive, self._headers, self._settings, self._life = receive, headers, settings, life
         self._is_read = False
         self.size = 0
 
@@ -166,8 +172,8 @@ class _Body:
             ) from None  # fmt: skip
         self.size += len(message.get("body", b""))
         self._is_read = not message.get("more_body", False)
-        if self.size > self._settings.most_bytes:
-            raise _too_large(self._settings)
+        if self.size > _most_bytes(self._headers, self._settings):
+            raise _too_large(self._headers, self._settings)
         return message
 
 
@@ -213,8 +219,17 @@ def _host_of(url: str) -> str | None:
         return None
 
 
-def _too_large(settings: ServeSettings) -> ProblemError:
+def _is_upload(headers: Headers) -> bool:
+    return headers.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+def _most_bytes(headers: Headers, settings: ServeSettings) -> int:
+    return settings.most_bytes if _is_upload(headers) else min(settings.most_bytes, int(settings.max_json_mb * MB))
+
+
+def _too_large(headers: Headers, settings: ServeSettings) -> ProblemError:
+    option = "--max-upload-mb" if _is_upload(headers) else "--max-json-mb, --max-upload-mb"
     return ProblemError(
-        413, "the request", f"over {settings.most_bytes / MB:g} MiB", "this is the most (--max-upload-mb)",
+        413, "the request", f"over {_most_bytes(headers, settings) / MB:g} MiB", f"this is the most ({option})",
         "send a smaller video",
     )  # fmt: skip

@@ -28,13 +28,13 @@ from videoguard.models.preprocessing import Preprocessor
 from videoguard.serving.answering import facts_of
 from videoguard.serving.asking import Watching
 from videoguard.serving.catalogue import BASE, ServedModel
+from videoguard.serving.events import HEADERS, MEDIA_TYPE, SCHEMA, event
 from videoguard.serving.predicting import PathField, UrlField, Video, find_models
 from videoguard.serving.problems import ProblemError, internal, timed_out
 from videoguard.serving.schemas import Told, VideoFacts
 from videoguard.serving.service import Service, in_time, life_of, refused, service_of
 
 router = APIRouter(tags=["guard"])
-_EVENTS = "text/event-stream"
 
 
 class GuardClip(Told):
@@ -114,11 +114,11 @@ class _Stream:
 
     def _events(self, guard: StreamingGuard) -> Iterator[object]:
         before: tuple[str, ...] = ()
-        for event in guard.watch(self._pictures()):
-            yield event
-            if isinstance(event, FrameDecision):
-                yield from alarms_of([event], before)
-                before = event.raised
+        for seen in guard.watch(self._pictures()):
+            yield seen
+            if isinstance(seen, FrameDecision):
+                yield from alarms_of([seen], before)
+                before = seen.raised
         yield guard.respond()
 
     def _pictures(self) -> Iterator[tuple[float, Pictures]]:
@@ -130,9 +130,7 @@ class _Stream:
     "/v1/guard",
     summary="Judge a video as a stream",
     response_model=Judged,
-    responses={
-        200: {"content": {_EVENTS: {"schema": {"type": "string"}, "example": 'event: alarm\ndata: {"category": "C3"}\n\n'}}}
-    },
+    responses={200: {"content": {MEDIA_TYPE: {"schema": SCHEMA, "example": 'event: alarm\ndata: {"category": "C3"}\n\n'}}}},
 )
 async def guard(
     request: Request,
@@ -140,7 +138,7 @@ async def guard(
     path: PathField = None,
     url: UrlField = None,
     model: Annotated[str | None, Form(description="One with `can_guard`; the first model where absent.")] = None,
-    fps: Annotated[float, Form(gt=0, le=30, description="Frames that are judged, a second.")] = 1.0,
+    fps: Annotated[float, Form(ge=0.01, le=30, description="Frames that are judged, a second.")] = 1.0,
     clip_frames: Annotated[int, Form(ge=1, le=1000, description="Frames of a clip, which is then summed up.")] = 8,
     thresholds: Annotated[
         str | None,
@@ -186,7 +184,7 @@ async def guard(
     watching, events = judging.begin(service)
     told = _tell(request, judging, watching, events)
     if reply == "events":
-        return StreamingResponse(_as_events(request, began, told), media_type=_EVENTS, headers={"Cache-Control": "no-store"})
+        return StreamingResponse(_as_events(request, began, told), media_type=MEDIA_TYPE, headers=HEADERS)
     found: dict[str, list[Any]] = {name: [] for name in ("frame", "clip", "alarm", "verdict")}
     at = monotonic()
     async for name, content in told:
@@ -229,28 +227,28 @@ async def _tell(
     try:
         while True:
             try:
-                event = await asyncio.wait_for(events.get(), life_of(request).seconds_left)
+                seen = await asyncio.wait_for(events.get(), life_of(request).seconds_left)
             except TimeoutError:
                 raise timed_out(service.settings.timeout) from None
-            if event is None:
+            if seen is None:
                 return
-            if isinstance(event, UserError):
-                raise refused(event, f"the guard of {name}")
-            if isinstance(event, BaseException):
+            if isinstance(seen, UserError):
+                raise refused(seen, f"the guard of {name}")
+            if isinstance(seen, BaseException):
                 raise internal()
-            if isinstance(event, FrameDecision):
+            if isinstance(seen, FrameDecision):
                 service.counters.guard_frames.labels(name).inc()
-                yield "frame", event
-            elif isinstance(event, Alarm):
-                service.counters.alarms.labels(name, event.category).inc()
-                yield "alarm", event
-            elif isinstance(event, ClipTrace):
-                start, end = event.frames[0].time, event.frames[-1].time
-                yield "clip", GuardClip(start=start, end=end, labels=list(event.labels), summary=event.summary)
-            elif isinstance(event, Response):
-                verdict = event.verdict
+                yield "frame", seen
+            elif isinstance(seen, Alarm):
+                service.counters.alarms.labels(name, seen.category).inc()
+                yield "alarm", seen
+            elif isinstance(seen, ClipTrace):
+                start, end = seen.frames[0].time, seen.frames[-1].time
+                yield "clip", GuardClip(start=start, end=end, labels=list(seen.labels), summary=seen.summary)
+            elif isinstance(seen, Response):
+                verdict = seen.verdict
                 labels = None if verdict.labels is None else list(verdict.labels)
-                yield "verdict", Verdict(text=event.text, description=verdict.description, labels=labels)
+                yield "verdict", Verdict(text=seen.text, description=verdict.description, labels=labels)
     finally:
         # Also where the client has gone.
         watching.cancelled.set()
@@ -266,7 +264,7 @@ def _rule(model: ServedModel, fps: float, most: int) -> FrameRule:
 def _event(name: str, content: object) -> str:
     told = content if isinstance(content, Mapping) else None
     plain = {key: _plain(value) for key, value in told.items()} if told is not None else _plain(content)
-    return f"event: {name}\ndata: {json.dumps(plain)}\n\n"
+    return event(name, plain)
 
 
 def _plain(value: object) -> object:

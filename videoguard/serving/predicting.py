@@ -10,6 +10,7 @@ from videoguard.dataset.answer_schema import load_answer_schema
 from videoguard.errors import UserError
 from videoguard.inference.structured.answers import JsonAnswers
 from videoguard.inference.structured.schemas import require_grammar
+from videoguard.inference.views import ONE_LOOK, Looks, Merge, Windows
 from videoguard.manifests.sample import Scalar
 from videoguard.serving.answering import Wanted, ask_all, facts_of, frames_of, rule_for
 from videoguard.serving.catalogue import ServedModel
@@ -68,6 +69,13 @@ async def predict(
     fields: Annotated[
         str | None, Form(description="JSON object of values that the prompts of the training name.", max_length=200_000)
     ] = None,
+    window: Annotated[
+        float | None, Form(ge=0.05, le=86400, description="Cut a long video into windows of so many seconds.")
+    ] = None,
+    overlap: Annotated[float, Form(ge=0, le=86400, description="Seconds that two windows have in common.")] = 0.0,
+    merge: Annotated[
+        Literal["vote", "distinct", "timeline"], Form(description="What becomes of the answers to the windows.")
+    ] = "vote",
     label_scores: Annotated[bool, Form(description="Tell how likely each known label is (needs `--labels`).")] = False,
     show_frames: Annotated[bool, Form(description="Send the frames that the first model saw.")] = False,
 ) -> Prediction:
@@ -81,6 +89,7 @@ async def predict(
         max_new_tokens=require_length(service, max_new_tokens),
         json=read_json_answers(answer_format, json_schema, constrained=constrained),
         labels=require_labels(service, wanted=label_scores),
+        looks=read_looks(window, overlap, merge),
     )
     async with in_time(request), service.uploads.clip(video, path, url) as clip:
         answers, seen = await ask_all(request, models, wanted, clip)
@@ -129,6 +138,21 @@ def require_length(service: Service, tokens: int) -> int:
     if tokens > most:
         raise ProblemError(422, "max_new_tokens", tokens, f"an answer may have {most} (--max-new-tokens)", "want fewer")
     return tokens
+
+
+def read_looks(window: float | None, overlap: float, merge: Merge) -> Looks:
+    """How a long video is cut.
+
+    Raises:
+        ProblemError: what is said of windows does not go together.
+    """
+    if window is None:
+        if overlap or merge != "vote":
+            raise ProblemError(422, "window", None, "`overlap` and `merge` say how windows are cut and merged", "give one")
+        return ONE_LOOK
+    if overlap >= window:
+        raise ProblemError(422, "overlap", overlap, f"a window of {window:g} s must be longer", "take less")
+    return Looks(Windows(window, overlap), 0, merge)
 
 
 def require_labels(service: Service, *, wanted: bool) -> bool:

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from videoguard.errors import UserError
 from videoguard.serving.app import make_app
-from videoguard.serving.gate import Gate, is_loopback
+from videoguard.serving.gate import LONGEST_HEADERS, Gate, is_loopback
 from videoguard.serving.keys import VARIABLE, ApiKeys, load_keys
 from videoguard.serving.problems import PROBLEM_TYPE, ProblemError
 from videoguard.serving.service import Service, open_service
@@ -22,7 +22,6 @@ from videoguard.serving.settings import ServeSettings
 
 # An answer is there by its deadline; the rest is for sending it.
 _GRACE_S = 10
-_LONGEST_HEADERS = 64 << 10
 
 
 def serve(settings: ServeSettings, on_ready: Callable[[str], None], on_model: Callable[[str], None]) -> None:
@@ -82,7 +81,7 @@ def make_server(service: Service, keys: ApiKeys, on_ready: Callable[[str], None]
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        h11_max_incomplete_event_size=_LONGEST_HEADERS,
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
         timeout_graceful_shutdown=round(settings.timeout) + _GRACE_S,
     )
     return _Server(config, on_ready)
@@ -123,7 +122,7 @@ class _Protocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request."""
-        most = f"{_LONGEST_HEADERS >> 10} KiB"
+        most = f"{LONGEST_HEADERS >> 10} KiB"
         problem = ProblemError(
             400, "the request", "not readable", f"it must be HTTP/1.1 with headers of {most} at most", "mend it"
         )

@@ -144,6 +144,7 @@ class ModelAnswer(Told):
     """The likeliest of the known labels, scored and not parsed from the answer."""
     label_probability: float | None = None
     label_probabilities: dict[str, float] | None = None
+    prompt_tokens: int | None = None
     new_tokens: int | None = None
     ended: bool | None = None
     """False where the answer was cut off at its longest length."""

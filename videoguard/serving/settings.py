@@ -70,6 +70,8 @@ class ServeSettings(Section):
     """Most memory to decode one video, MiB."""
     max_upload_mb: PositiveFloat = 256.0
     """Largest request, and largest video, MiB."""
+    max_json_mb: PositiveFloat = 48.0
+    """Largest request that is no upload, MiB: it is read into memory, a video within it too."""
     max_seconds: PositiveFloat = 600.0
     """Longest video, seconds."""
     max_side: PositiveInt = 4096

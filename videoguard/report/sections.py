@@ -36,6 +36,7 @@ from videoguard.report.guard_sheet import (
 )
 from videoguard.report.judging import judge_facts
 from videoguard.report.links import video_link, web_link
+from videoguard.report.nights_section import drift_section, nights_section
 from videoguard.report.samples import shown_samples
 from videoguard.report.section import (
     Card,
@@ -80,6 +81,8 @@ def sections_of(content: ReportContent, opened_from: Path) -> Iterator[Section]:
         "timeline": _timeline,
         "guard": _guard,
         "quality": _quality,
+        "nights": nights_section,
+        "drift": drift_section,
         "errors": _errors,
         "run": _run,
     }

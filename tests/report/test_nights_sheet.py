@@ -72,7 +72,7 @@ def test_the_trend_the_comparison_and_the_drift_are_in_the_workbook(tmp_path):
         (3, "regressed", 40, 2, 0.6, 0.6 - 0.05),
     ]
     assert any(row[:5] == [night(1).name, "Likeness", 0.7, 0.6, -0.1] for row in nights)
-    (chart,) = book["Nights"]._charts
+    (chart,) = book["Nights"]._charts  # type: ignore[attr-defined]
     assert len(chart.series) == 1
     first = next(place for place, row in enumerate(nights, start=1) if row[3] == "version 3")
     assert chart.series[0].yVal.numRef.f == f"'Nights'!$G${first}:$G${first + 2}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from openpyxl.chart.axis import NumericAxis
 from openpyxl.worksheet.worksheet import Worksheet
 
 from videoguard.evaluation.scores import MetricFacts
@@ -95,6 +96,7 @@ def _add_chart(pen: Pen, lines: Sequence[NightLine], metrics: Sequence[MetricFac
     """Lines of the champion's means with their 95 % intervals, over the number of the night."""
     chart = charts.scatter_chart("Champion: mean score by night, with 95 % interval", "Night", "Mean score (best is 1)")
     first, last = header + 1, header + len(lines)
+    assert isinstance(chart.x_axis, NumericAxis)
     chart.x_axis.number_format = "0"
     chart.x_axis.scaling.min = float(lines[0].number - 1)
     chart.x_axis.scaling.max = float(lines[-1].number + 1)

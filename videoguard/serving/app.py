@@ -42,6 +42,7 @@ _STATUSES = {
     431: "headers that are too long",
     500: "a fault of the program",
     504: "no answer in time",
+    507: "no room on the disk",
 }
 _log = logging.getLogger(__name__)
 

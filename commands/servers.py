@@ -104,7 +104,7 @@ def start_servers(held: ExitStack, prefect_port: int, mlflow_port: int, tell: Ca
     """
     prefect, mlflow = f"http://{LOOPBACK}:{prefect_port}", f"http://{LOOPBACK}:{mlflow_port}"
     api = f"{prefect}/api"
-    environment = _environment(api)
+    environment = _environment(api, mlflow)
     write_profile(api)
 
     def start(name: str, *command: str) -> Program:
@@ -171,10 +171,12 @@ def write_profile(api: str) -> None:
     draft.replace(_PROFILES)
 
 
-def _environment(api: str) -> Mapping[str, str]:
+def _environment(api: str, mlflow: str) -> Mapping[str, str]:
     return {
         **os.environ,
         "PREFECT_API_URL": api,
+        # Where a flow run finds the pages that it links to.
+        "VIDEO_GUARD_MLFLOW": mlflow,
         "PREFECT_HOME": str((STATE / "prefect").absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # The worker hands it on to the flow runs that it starts.

@@ -39,8 +39,10 @@ _STATUSES = {
     415: "of a type that is not read",
     422: "read, and refused: by a field, the video or the model",
     429: "as many requests under way as there may be",
+    431: "headers that are too long",
     500: "a fault of the program",
     504: "no answer in time",
+    507: "no room on the disk",
 }
 _log = logging.getLogger(__name__)
 
@@ -86,6 +88,13 @@ def _describe(app: FastAPI) -> None:
             )
             parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             told["security"] = [{"key": []}, {}]
+            for schema in parts["schemas"].values():
+                properties = schema.get("properties", {})
+                for name, described in properties.items():
+                    if any("contentMediaType" in each for each in described.get("anyOf", ())):
+                        # What clients and tools know as a file.
+                        told_of = {key: value for key, value in described.items() if key != "anyOf"}
+                        properties[name] = {"type": "string", "format": "binary", **told_of}
             # FastAPI describes its own form of a validation error, which is not sent here.
             for name in ("HTTPValidationError", "ValidationError"):
                 parts["schemas"].pop(name, None)

@@ -22,7 +22,7 @@ from videoguard.inference.structured.answers import JsonAnswers
 from videoguard.manifests.sample import MediaSource
 from videoguard.serving.answering import Wanted, ask_one, rule_for
 from videoguard.serving.catalogue import ServedModel
-from videoguard.serving.events import HEADERS, MEDIA_TYPE, chunk, event
+from videoguard.serving.events import HEADERS, MEDIA_TYPE, SCHEMA, chunk, event
 from videoguard.serving.predicting import read_json_answers, require_length
 from videoguard.serving.problems import ProblemError
 from videoguard.serving.schemas import EXAMPLE_MODEL, ModelAnswer, Told
@@ -173,7 +173,7 @@ class _Chat:
     "/v1/chat/completions",
     summary="Go on with a conversation about a video (OpenAI)",
     response_model=ChatCompletion,
-    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {MEDIA_TYPE: {"schema": SCHEMA}}}},
 )
 async def chat(request: Request, body: ChatRequest) -> ChatCompletion | StreamingResponse:
     """The conversation is shown as it is sent; the system message of the training stands before it where none is sent.

@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping
 
 MEDIA_TYPE = "text/event-stream"
+SCHEMA = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}, "required": ["data"]}
+"""Of one event, as an OpenAPI document describes it."""
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 

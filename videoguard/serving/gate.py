@@ -22,6 +22,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What a program that watches the service, or a browser before it has a key, must reach.
 _OPEN = ("/health", "/ready")
 _CLOSED = ("/v1/", "/metrics")
+LONGEST_HEADERS = 64 << 10
+"""Bytes."""
 _LONGEST_RETRY_S = 60
 _SMOOTHING = 0.1
 
@@ -107,6 +109,10 @@ class Gate:
 
     def _admit(self, path: str, headers: Headers) -> str | None:
         """Name of the key that a request gives; None where none is needed."""
+        size = sum(len(name) + len(value) for name, value in headers.raw)
+        if size > LONGEST_HEADERS:
+            rule = f"they may have {LONGEST_HEADERS >> 10} KiB together"
+            raise ProblemError(431, "the headers", f"{size:,} bytes", rule, "send fewer or shorter ones")
         if not len(self._keys):
             self._require_own_name(headers)
             return None

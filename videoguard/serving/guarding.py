@@ -28,7 +28,7 @@ from videoguard.models.preprocessing import Preprocessor
 from videoguard.serving.answering import facts_of
 from videoguard.serving.asking import Watching
 from videoguard.serving.catalogue import BASE, ServedModel
-from videoguard.serving.events import HEADERS, MEDIA_TYPE, event
+from videoguard.serving.events import HEADERS, MEDIA_TYPE, SCHEMA, event
 from videoguard.serving.predicting import PathField, UrlField, Video, find_models
 from videoguard.serving.problems import ProblemError, internal, timed_out
 from videoguard.serving.schemas import Told, VideoFacts
@@ -130,11 +130,7 @@ class _Stream:
     "/v1/guard",
     summary="Judge a video as a stream",
     response_model=Judged,
-    responses={
-        200: {
-            "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": 'event: alarm\ndata: {"category": "C3"}\n\n'}}
-        }
-    },
+    responses={200: {"content": {MEDIA_TYPE: {"schema": SCHEMA, "example": 'event: alarm\ndata: {"category": "C3"}\n\n'}}}},
 )
 async def guard(
     request: Request,
@@ -142,7 +138,7 @@ async def guard(
     path: PathField = None,
     url: UrlField = None,
     model: Annotated[str | None, Form(description="One with `can_guard`; the first model where absent.")] = None,
-    fps: Annotated[float, Form(gt=0, le=30, description="Frames that are judged, a second.")] = 1.0,
+    fps: Annotated[float, Form(ge=0.01, le=30, description="Frames that are judged, a second.")] = 1.0,
     clip_frames: Annotated[int, Form(ge=1, le=1000, description="Frames of a clip, which is then summed up.")] = 8,
     thresholds: Annotated[
         str | None,

@@ -70,7 +70,7 @@ async def predict(
         str | None, Form(description="JSON object of values that the prompts of the training name.", max_length=200_000)
     ] = None,
     window: Annotated[
-        float | None, Form(gt=0, le=86400, description="Cut a long video into windows of so many seconds.")
+        float | None, Form(ge=0.05, le=86400, description="Cut a long video into windows of so many seconds.")
     ] = None,
     overlap: Annotated[float, Form(ge=0, le=86400, description="Seconds that two windows have in common.")] = 0.0,
     merge: Annotated[
@@ -82,6 +82,8 @@ async def predict(
     """Each model sees the video as in its training, and answers as `video-guard predict` has it."""
     service = service_of(request)
     models = find_models(service, model)
+    if label_scores and merge != "vote":
+        raise ProblemError(422, "merge", merge, "only `vote` leaves one label to score", "leave `label_scores` out")
     wanted = Wanted(
         question=question,
         fields=_read_fields(fields),

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from socket import socket
 from types import FrameType
@@ -14,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from videoguard.errors import UserError
 from videoguard.serving.app import make_app
-from videoguard.serving.gate import Gate, is_loopback
+from videoguard.serving.gate import LONGEST_HEADERS, Gate, is_loopback
 from videoguard.serving.keys import VARIABLE, ApiKeys, load_keys
 from videoguard.serving.problems import PROBLEM_TYPE, ProblemError
 from videoguard.serving.service import Service, open_service
@@ -22,7 +23,6 @@ from videoguard.serving.settings import ServeSettings
 
 # An answer is there by its deadline; the rest is for sending it.
 _GRACE_S = 10
-_LONGEST_HEADERS = 64 << 10
 
 
 def serve(settings: ServeSettings, on_ready: Callable[[str], None], on_model: Callable[[str], None]) -> None:
@@ -38,6 +38,8 @@ def serve(settings: ServeSettings, on_ready: Callable[[str], None], on_model: Ca
         UnavailableError: MLflow does not answer.
     """
     keys = check(settings)
+    # Large uploads are spooled, without a name, where they will lie.
+    tempfile.tempdir = None if settings.temporary is None else str(settings.temporary)
     service = open_service(settings)
     try:
         service.catalogue.load(on_model)
@@ -61,6 +63,8 @@ def check(settings: ServeSettings) -> ApiKeys:
     for root in settings.roots:
         if not root.is_dir():
             raise UserError(f"--root is {root}: there is no such folder; give the folder of the videos")
+    if settings.temporary is not None and not settings.temporary.is_dir():
+        raise UserError(f"--temporary is {settings.temporary}: there is no such folder; make it, or leave it out")
     if settings.labels is not None and not settings.labels.exists():
         raise UserError(f"--labels is {settings.labels}: there is no such manifest; give one that has labels")
     return keys
@@ -82,7 +86,7 @@ def make_server(service: Service, keys: ApiKeys, on_ready: Callable[[str], None]
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        h11_max_incomplete_event_size=_LONGEST_HEADERS,
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
         timeout_graceful_shutdown=round(settings.timeout) + _GRACE_S,
     )
     return _Server(config, on_ready)
@@ -123,7 +127,7 @@ class _Protocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request."""
-        most = f"{_LONGEST_HEADERS >> 10} KiB"
+        most = f"{LONGEST_HEADERS >> 10} KiB"
         problem = ProblemError(
             400, "the request", "not readable", f"it must be HTTP/1.1 with headers of {most} at most", "mend it"
         )

@@ -196,6 +196,7 @@ def _content(
         sheet_titles=config.report.sheet_titles,
         quarantine=quarantine_of(place, dataset, frames),
         quality=None if quality is None else read_quality(place.path(quality)),
+        nights=[*open_nights(place, config).nights(), night],
         row_problems=problems,
         facts=RunFacts(sections=_facts(config, command, night)),
         media_root=media_root(config.data).absolute(),

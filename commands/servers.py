@@ -21,6 +21,8 @@ from videoguard.config.places import RegistrySection
 from videoguard.errors import UnavailableError, UserError
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
+PREFECT_TRIES = 7
+"""More tries of a call that Prefect's server does not answer, after 2, 4, 8 … 128 seconds: it may be away for minutes."""
 POOL = "video-guard"
 LOOPBACK = "127.0.0.1"
 _SETTINGS = Path("prefect.toml")
@@ -177,6 +179,8 @@ def _environment(api: str, mlflow: str) -> Mapping[str, str]:
         "VIDEO_GUARD_MLFLOW": mlflow,
         "PREFECT_HOME": str((STATE / "prefect").absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # The worker hands it on to the flow runs that it starts.
+        "PREFECT_CLIENT_MAX_RETRIES": os.environ.get("PREFECT_CLIENT_MAX_RETRIES", str(PREFECT_TRIES)),
         "MPLCONFIGDIR": str((STATE / "matplotlib").absolute()),
         # Of MLflow's own background jobs none is used here, and each would be a process.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

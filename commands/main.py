@@ -15,6 +15,7 @@ from commands.estimate import estimate
 from commands.export import export
 from commands.guard import guard
 from commands.models import app as models
+from commands.nightly import nightly
 from commands.predict import predict
 from commands.run import run
 from commands.score import score
@@ -33,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(run)
+app.command()(nightly)
 app.command()(score)
 app.command()(compare)
 app.command()(estimate)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from commands.servers import LOOPBACK, PREFECT_PORT, answers, configured_url
+from commands.servers import LOOPBACK, PREFECT_PORT, PREFECT_TRIES, answers, configured_url
 from commands.standing import find_standing
 
 _START_SECONDS = 120.0
@@ -36,6 +36,7 @@ def prefect_server(state: Path, *, verbose: bool, meanwhile: Callable[[], object
     os.environ.setdefault("PREFECT_HOME", str(home))
     os.environ.setdefault("MPLCONFIGDIR", str(state.absolute() / "matplotlib"))
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", str(PREFECT_TRIES))
     if not verbose:
         # The commands show progress and errors themselves.
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")

@@ -21,6 +21,8 @@ from videoguard.config.places import TRACKING_VARIABLE, own_database
 from videoguard.errors import UnavailableError, UserError
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
+PREFECT_TRIES = 7
+"""More tries of a call that Prefect's server does not answer, after 2, 4, 8 … 128 seconds: it may be away for minutes."""
 POOL = "video-guard"
 LOOPBACK = "127.0.0.1"
 _SETTINGS = Path("prefect.toml")
@@ -107,7 +109,7 @@ def start_servers(held: ExitStack, prefect_port: int, mlflow_port: int, tell: Ca
     """
     prefect, mlflow = f"http://{LOOPBACK}:{prefect_port}", f"http://{LOOPBACK}:{mlflow_port}"
     api = f"{prefect}/api"
-    environment = _environment(api)
+    environment = _environment(api, mlflow)
     write_profile(api)
 
     def start(name: str, *command: str) -> Program:
@@ -174,12 +176,16 @@ def write_profile(api: str) -> None:
     draft.replace(_PROFILES)
 
 
-def _environment(api: str) -> Mapping[str, str]:
+def _environment(api: str, mlflow: str) -> Mapping[str, str]:
     return {
         **os.environ,
         "PREFECT_API_URL": api,
+        # Where a flow run finds the pages that it links to.
+        "VIDEO_GUARD_MLFLOW": mlflow,
         "PREFECT_HOME": str((STATE / "prefect").absolute()),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # The worker hands it on to the flow runs that it starts.
+        "PREFECT_CLIENT_MAX_RETRIES": os.environ.get("PREFECT_CLIENT_MAX_RETRIES", str(PREFECT_TRIES)),
         "MPLCONFIGDIR": str((STATE / "matplotlib").absolute()),
         # Of MLflow's own background jobs none is used here, and each would be a process.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

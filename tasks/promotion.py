@@ -2,25 +2,22 @@
 
 from collections.abc import Sequence
 
-from prefect import task, unmapped
+from prefect import task
 from pydantic import BaseModel, ConfigDict
 
 from tasks.base_model import BaseReference
-from tasks.evaluation import ScoredModel, score_answers
+from tasks.evaluation import ScoredModel
 from tasks.frames import StoredFrames
-from tasks.inference import Answers, answer_shard
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
+from tasks.versions import ask_version
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
-from videoguard.config import ModelSection, PromotionSection, RunConfig
+from videoguard.config import PromotionSection, RunConfig
 from videoguard.digests import digest_source
-from videoguard.errors import UserError
 from videoguard.evaluation.promotion import PromotionDecision, read_decision, write_decision
 from videoguard.evaluation.scores import read_evaluation
 from videoguard.inference.rows import read_rows
-from videoguard.registry.champion import FetchReply, FetchRequest
 from videoguard.registry.standing import Standing, read_standing
-from videoguard.subprocesses import call
 
 _CHAMPION, _CANDIDATE = "champion", "candidate"
 
@@ -106,54 +103,9 @@ def _ask_champion(
     frames: StoredFrames | None,
 ) -> Opponent:
     """The champion's answers and scores: those that the row store has cost nothing."""
-    try:
-        champion = fetch_champion(place, config, standing)
-        own, recipe = _runs_on(config, champion, base)
-        given = [unmapped(each) for each in (place, recipe, own, champion, dataset, frames)]
-        answers = answer_shard.map(*given, range(config.inference.shards)).result()
-    except UserError as refusal:
-        return Opponent(standing=standing, refusal=str(refusal))
-    evaluation = score_answers(place, config, answers)
-    scored = ScoredModel(answers=Answers(shards=tuple(answers)), evaluation=evaluation)
-    return Opponent(standing=standing, scored=scored, made=(champion, *answers, evaluation))
-
-
-def _runs_on(config: RunConfig, champion: Artifact, base: BaseReference) -> tuple[BaseReference, RunConfig]:
-    """The champion's own base, and the recipe with its weights loaded as the champion's recipe loads them."""
-    known = FetchReply.model_validate(champion.facts)
-    own = base
-    if known.base_digest != base.digest:
-        own = BaseReference(
-            name=known.base_name, location=known.base, revision=None, digest=known.base_digest, artifact=champion
-        )
-    section = ModelSection.model_validate({**config.model.model_dump(), **known.loaded})
-    return own, config.model_copy(update={"model": section})
-
-
-def _fetching(place: Workplace, config: RunConfig, standing: Standing) -> Provenance:
-    return Provenance(
-        step="champion",
-        code=digest_source(["registry/champion.py", "registry/references.py"]),
-        settings={"model": config.registry.registered_model, "uri": config.registry.uri(place.state)},
-        inputs={"version": str(standing.opponent), "source": str(standing.opponent_source)},
-    )
-
-
-@task(name="champion", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_fetching), **OPTIONS)
-def fetch_champion(place: Workplace, config: RunConfig, standing: Standing) -> Artifact:
-    """The champion's adapter, from where MLflow keeps it."""
-
-    def fill(draft: Draft) -> None:
-        request = FetchRequest(
-            tracking_uri=config.registry.uri(place.state),
-            model=config.registry.registered_model,
-            version=str(standing.opponent),
-            output=draft.folder.absolute(),
-        )
-        reply = call("videoguard.registry.champion", request, FetchReply, threads=1, timeout_s=HOUR)
-        draft.facts = reply.model_dump(mode="json")
-
-    return place.make(_fetching(place, config, standing), fill)
+    number, source = str(standing.opponent), str(standing.opponent_source)
+    asked = ask_version(place, config, number, source, base, dataset, frames)
+    return Opponent(standing=standing, scored=asked.scored, refusal=asked.refusal, made=asked.made)
 
 
 def _provenance(

@@ -90,12 +90,13 @@ def record_results(
         )
         champion = None if promotion is None else promotion.champion
         for name, model in {**scored, **({} if champion is None else {_CHAMPION: champion})}.items():
+            rows = [row for file in model.answers.files(place) for row in read_rows(file)]
             evaluation = read_evaluation(place.path(model.evaluation))
             log_evaluation(
                 tracking,
                 run_id,
                 evaluation_run(place, config, base, dataset, name),
-                [row for file in model.answers.files(place) for row in read_rows(file)],
+                rows,
                 evaluation,
                 identity={PART: "evaluation", MODEL: name},
                 model_id=str(version.facts["model_id"]) if name == tuned and version.facts.get("model_id") else None,

@@ -121,6 +121,12 @@ def page_path(config: RunConfig, report: Artifact) -> Path | None:
     return None if "page" not in report.facts else config.report.folder / str(report.facts["page"])
 
 
+def page_beside(workbook: str | None) -> Path | None:
+    """The page beside a workbook; None where there is none."""
+    page = None if workbook is None else Path(workbook).with_suffix(".html")
+    return page if page is not None and page.is_file() else None
+
+
 def _copies(config: RunConfig, report: Artifact) -> list[Path]:
     page = page_path(config, report)
     return [workbook_path(config, report), *([] if page is None else [page])]
@@ -205,20 +211,20 @@ def _content(place: Workplace, config: RunConfig, command: str, steps: Steps, cr
         samples=config.report.samples,
         sheets=config.report.sheets,
         sheet_titles=config.report.sheet_titles,
-        quarantine=_quarantine(place, steps),
+        quarantine=quarantine_of(place, steps.dataset, steps.frames),
         quality=None if steps.quality is None else read_quality(place.path(steps.quality)),
         row_problems=problems,
         facts=_facts(place, config, command, steps),
         media_root=media_root(config.data).absolute(),
     )
-    return content.model_copy(update={"frames": _frames(place, steps, pictured_videos(content))})
+    return content.model_copy(update={"frames": stored_frames(place, steps.frames, pictured_videos(content))})
 
 
-def _frames(place: Workplace, steps: Steps, videos: list[str]) -> dict[str, list[StoredFrame]]:
+def stored_frames(place: Workplace, frames: StoredFrames | None, videos: list[str]) -> dict[str, list[StoredFrame]]:
     """Stored frames of the videos that the report shows."""
-    if steps.frames is None or not videos:
+    if frames is None or not videos:
         return {}
-    store = steps.frames.open(place)
+    store = frames.open(place)
     stored = set(store.videos())
     return {
         video: [
@@ -237,12 +243,12 @@ def _comparison(place: Workplace, steps: Steps) -> Comparison:
     return found.renamed({name: _NAMES.get(name, name) for name in found.models})
 
 
-def _quarantine(place: Workplace, steps: Steps) -> list[Quarantined]:
+def quarantine_of(place: Workplace, dataset: Artifact, frames: StoredFrames | None) -> list[Quarantined]:
     """Videos without frames, then rows without a usable answer."""
     from videoguard.dataset.cleaning import read_dropped
 
-    videos = [] if steps.frames is None else steps.frames.open(place).quarantine()
-    dropped = read_dropped(place.path(steps.dataset))
+    videos = [] if frames is None else frames.open(place).quarantine()
+    dropped = read_dropped(place.path(dataset))
     return [
         *(Quarantined(video=video, reason=reason) for video, reason in videos),
         *(Quarantined(sample=row.sample, reason=row.reason) for row in dropped),

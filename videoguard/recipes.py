@@ -75,9 +75,9 @@ def flatten(settings: Mapping[str, object], prefix: str = "") -> dict[str, objec
     return flat
 
 
-def reproduce_command(recipe: str, overrides: Sequence[str]) -> str:
+def reproduce_command(recipe: str, overrides: Sequence[str], command: str = "run") -> str:
     """The command line that runs the same recipe with the same overrides."""
-    return shlex.join(["video-guard", "run", recipe, *(part for override in overrides for part in ("--set", override))])
+    return shlex.join(["video-guard", command, recipe, *(part for override in overrides for part in ("--set", override))])
 
 
 def _validate(kind: type[Recipe], path: Path | None, settings: Settings, overrides: Sequence[str]) -> Recipe:

@@ -11,6 +11,7 @@ from videoguard.evaluation.calibration import Calibration
 from videoguard.evaluation.comparison import Comparison
 from videoguard.evaluation.promotion import PromotionDecision
 from videoguard.evaluation.scores import MetricSummary
+from videoguard.nights.night import Night
 
 
 class StepAccount(BaseModel):
@@ -104,3 +105,32 @@ class RunSummary(BaseModel):
         decided = self.promotion
         is_untested = decided is not None and decided.outcome == "undecided" and decided.against is not None
         return not (self.quarantine or self.dropped or self.problems or self.failed_rows or is_untested)
+
+
+class NightSummary(BaseModel):
+    """The outcome of the flow `nightly-eval`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    night: Night
+    workbook: Path | None
+    """None where no model could be asked."""
+    page: Path | None = None
+    tracking_uri: str
+    trend_run: str
+    """MLflow run that holds the scores of all nights."""
+    folder: Path
+    """Where the night is kept."""
+    quarantine: dict[str, str]
+    """Reason by video that was left out."""
+    problems: list[str]
+    """Manifest rows that could not be read."""
+    unsent: list[str] = []
+    """Addresses that were to be told of the night and did not take it."""
+    steps: list[StepAccount]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the night passed, and nothing failed or was left out."""
+        failed = any(model.failed or model.refusal for model in self.night.asked.values())
+        return self.night.outcome == "passed" and not (failed or self.quarantine or self.problems or self.unsent)

@@ -167,7 +167,7 @@ def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(works
     # The models' answers as tables of one name, which the page puts side by side.
     for model, evaluated in below.items():
         table = json.loads(Path(client.download_artifacts(evaluated.info.run_id, "answers.json", str(tmp_path))).read_text())
-        assert table["columns"][:4] == ["id", "question", "wanted", "answer"]
+        assert table["columns"][:4] == ["id", "answer", "wanted", "question"]
         assert len(table["data"]) == summary["rows"]["test"]
         column = table["columns"].index("exercise_accuracy")
         right = [line[column] for line in table["data"]]

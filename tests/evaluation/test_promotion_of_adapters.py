@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from videoguard.config import InferenceSection
+from tests.nights.nights import night
+from videoguard.config import InferenceSection, NightlySection
 from videoguard.evaluation.comparing import ComparedModel
 from videoguard.evaluation.evaluate_rows import evaluate_rows
 from videoguard.evaluation.promoting import decide
@@ -14,6 +15,8 @@ from videoguard.evaluation.promotion import PromotionDecision
 from videoguard.inference.infer import infer
 from videoguard.inference.request import InferenceRequest
 from videoguard.inference.rows import read_rows
+from videoguard.nights.judging import CHAMPION, Earlier, Judgement, judge
+from videoguard.nights.night import NightSample
 
 pytestmark = pytest.mark.slow
 WEIGHTS = "adapter_model.safetensors"
@@ -66,6 +69,32 @@ def asked(small_set, tiny_base, tmp_path_factory) -> Callable[[Path], ComparedMo
         )
 
     return ask
+
+
+def kept(asked: ComparedModel) -> list[NightSample]:
+    """The answers of a champion as a night keeps them."""
+    scores = {row.id: row.scores for row in asked.evaluation.rows}
+    return [
+        NightSample(key=row.id, id=row.id, content=row.group, group=row.group, label=None, scores={CHAMPION: scores[row.id]})
+        for row in asked.rows
+    ]
+
+
+def test_a_night_with_a_worsened_champion_fails_with_the_right_numbers(asked, trained, worsened):
+    good, bad = asked(trained.adapter), asked(worsened)
+    facts, rule = good.evaluation.metrics, NightlySection()
+
+    def after(before: ComparedModel, tonight: ComparedModel) -> Judgement:
+        earlier = [Earlier(night(1), kept(before))]
+        return judge(kept(tonight), "2", facts, ["rouge_l"], earlier, rule, scored_by="code")
+
+    found = after(good, bad)
+    assert found.outcome == "regressed"
+    (pair,) = found.comparisons[0].pairs
+    means = [model.evaluation.summary["rouge_l"].mean for model in (good, bad)]
+    assert [pair.first_mean, pair.second_mean] == pytest.approx(means)
+    assert found.reasons[0].startswith(f"rouge_l {means[0]:.3f} to {means[1]:.3f} ({means[1] - means[0]:+.3f}; ")
+    assert [after(bad, good).outcome, after(good, good).outcome] == ["passed", "passed"]
 
 
 def test_only_the_better_of_two_adapters_is_promoted(asked, trained, worsened):

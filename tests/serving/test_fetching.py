@@ -55,7 +55,7 @@ def test_a_video_of_an_allowed_host_is_answered_also_after_a_redirect(fetching, 
         told = ask(fetching, f"{host}/{path}").json()
         assert told["answers"][0]["answer"] == same
         assert told["video"]["name"] == path
-    assert list(fetching.service.uploads.folder.iterdir()) == []
+    assert fetching.service.uploads.files() == []
 
 
 @pytest.mark.parametrize(

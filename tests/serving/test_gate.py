@@ -10,6 +10,7 @@ from commands.main import app
 from tests.serving.conftest import QUESTION, running
 from tests.serving.test_predicting import LENGTH, Held, post
 from videoguard.errors import UserError
+from videoguard.serving.clips import Uploads
 from videoguard.serving.keys import ApiKeys, load_keys, make_key
 from videoguard.serving.running import check
 
@@ -124,3 +125,17 @@ def test_an_address_that_others_reach_needs_keys(settings, tmp_path):
     with pytest.raises(UserError, match=r"--root is .*nowhere: there is no such folder"):
         check(settings(roots=(tmp_path / "nowhere",)))
     assert len(ApiKeys({})) == 0
+
+
+def test_what_a_killed_service_left_is_removed_by_the_next(settings, tmp_path):
+    left, other = tmp_path / "video-guard-uploads-left", tmp_path / "video-guard-metrics"
+    for folder in (left, other):
+        folder.mkdir()
+        (folder / "lock").touch()
+        (folder / "clip.mp4").touch()
+    first = Uploads(settings(temporary=tmp_path))
+    second = Uploads(settings(temporary=tmp_path))
+    assert {folder.name for folder in tmp_path.iterdir()} == {other.name, first.folder.name, second.folder.name}
+    for uploads in (first, second):
+        uploads.remove()
+    assert [folder.name for folder in tmp_path.iterdir()] == [other.name]

@@ -140,7 +140,7 @@ def test_hostile_uploads_are_refused_with_a_reason_while_others_are_answered(bes
     assert set(statuses.values()) == {422}
     assert sum(answer.status_code == 422 for answer in answers.values()) > UPLOADS / 4
     assert all(answer.json()["answers"][0]["answer"] == wanted for answer in good)
-    assert list(besieged.service.uploads.folder.iterdir()) == []
+    assert besieged.service.uploads.files() == []
 
 
 def test_the_hard_files_are_answered_or_refused(besieged, shared):
@@ -180,7 +180,10 @@ def test_what_is_hardly_http_gets_a_reason(besieged, video, sent):
 
 def test_many_headers_and_strange_forms_are_refused(besieged, video):
     many = {f"x-{number}": "a" * 200 for number in range(1000)}
-    assert besieged.client.get("/health", headers=many).status_code == 431
+    huge = besieged.client.get("/health", headers=many)
+    # By the server where they come in pieces, else by the gate.
+    assert huge.status_code in {400, 431}
+    assert "64 KiB" in huge.json()["rule"]
     form = {"content-type": "multipart/form-data; boundary=x"}
     strange = [
         (b"", form),

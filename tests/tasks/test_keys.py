@@ -17,13 +17,14 @@ from tasks.evaluation import ScoredModel, score_answers
 from tasks.frames import StoredFrames, extract_frames_task, index_frames_task
 from tasks.inference import Answers, answer_shard
 from tasks.manifest import read_listing_task
-from tasks.promotion import Opponent, Promotion, decide_promotion, fetch_champion
+from tasks.promotion import Opponent, Promotion, decide_promotion
 from tasks.quality import judge_quality_task
 from tasks.record import record_results
 from tasks.registry import publish_report, register_adapter_task
 from tasks.report import Steps, write_report
 from tasks.step import start_work
 from tasks.training import train_adapter
+from tasks.versions import fetch_version
 from videoguard.artifacts.records import Artifact
 from videoguard.config import QualitySection, RunConfig
 from videoguard.manifests.listing import make_listing, write_listing
@@ -129,7 +130,7 @@ def keys(run: RunConfig, base: str = "digest of base") -> dict[str, str]:
         "inference": (answer_shard, (run, found, adapter, dataset, frames, 0)),
         "evaluation": (score_answers, (run, [answers])),
         "comparison": (compare_scored, (run, scored)),
-        "champion": (fetch_champion, (run, standing)),
+        "champion": (fetch_version, (run, "1", "models:/m-1")),
         "promotion": (decide_promotion, (run, version, scored["base"], opponent)),
         "record": (record_results, (run, found, dataset, version, scored, comparison, "base", promotion)),
         "report": (write_report, (run, "video-guard run trial.yaml", steps)),

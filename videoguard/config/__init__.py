@@ -14,6 +14,7 @@ from videoguard.config.evaluation import EvaluationSection, JudgeSection, Metric
 from videoguard.config.frames import FrameLimits, FramesSection
 from videoguard.config.inference import InferenceSection
 from videoguard.config.model import ModelSection, TinyModel
+from videoguard.config.nightly import DriftSection, NightlyModel, NightlySection
 from videoguard.config.places import ExecutionSection, RegistrySection
 from videoguard.config.promotion import PromotionSection
 from videoguard.config.quality import QualitySection
@@ -30,6 +31,7 @@ __all__ = [
     "Colour",
     "DataSection",
     "DatasetSection",
+    "DriftSection",
     "EvaluationSection",
     "ExecutionSection",
     "FrameLimits",
@@ -39,6 +41,8 @@ __all__ = [
     "LoraSection",
     "MetricName",
     "ModelSection",
+    "NightlyModel",
+    "NightlySection",
     "PromotionSection",
     "QualitySection",
     "RegistrySection",
@@ -75,6 +79,8 @@ class RunConfig(Section):
     evaluation: EvaluationSection = EvaluationSection()
     report: ReportSection = ReportSection()
     registry: RegistrySection = RegistrySection()
+    nightly: NightlySection = NightlySection()
+    """The evaluation that is repeated every night."""
     execution: ExecutionSection = ExecutionSection()
 
     @model_validator(mode="after")

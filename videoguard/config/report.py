@@ -19,6 +19,8 @@ SheetName = Literal[
     "timeline",
     "guard",
     "quality",
+    "nights",
+    "drift",
     "errors",
     "run",
 ]
@@ -34,6 +36,8 @@ SHEET_TITLES: dict[SheetName, str] = {
     "timeline": "Timeline",
     "guard": "Guard",
     "quality": "Quality",
+    "nights": "Nights",
+    "drift": "Drift",
     "errors": "Errors",
     "run": "Run",
 }

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from videoguard.errors import UnavailableError, UserError
 from videoguard.evaluation.promotion import PromotionDecision
 from videoguard.registry.references import scores_of
-from videoguard.registry.standing import BY_HAND, CANDIDATE, CHAMPION, PREVIOUS, ROLLED_BACK, Standing, stand
+from videoguard.registry.standing import BY_HAND, CANDIDATE, CHAMPION, PREVIOUS, ROLLED_BACK, Holder, Standing, stand
 from videoguard.registry.tracking import CONNECTION_FAULTS
 
 REPLACED = "promotion.previous"
@@ -221,6 +221,16 @@ def _registered(version: ModelVersion) -> RegisteredVersion:
 def ask_standing(tracking_uri: str, model: str, version: str) -> Standing:
     """Where a version stands against the champion, as MLflow tells it."""
     return Aliases(tracking_uri, model).standing(version)
+
+
+def ask_holders(tracking_uri: str, model: str) -> dict[str, Holder]:
+    """The version that each alias of a model points at, as MLflow tells it; empty where no such model is registered."""
+    aliases = Aliases(tracking_uri, model)
+    try:
+        holders = aliases.holders()
+    except UserError:
+        return {}
+    return {alias: Holder(version=number, source=aliases.version(number).source) for alias, number in holders.items()}
 
 
 def _now() -> str:

@@ -1,4 +1,4 @@
-"""The champion's adapter, fetched from where MLflow keeps it: a process of its own, which loads model libraries."""
+"""A registered version's adapter, fetched from where MLflow keeps it: a process of its own, which loads model libraries."""
 
 import shutil
 from pathlib import Path
@@ -27,6 +27,10 @@ class FetchReply(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    model: str
+    version: str
+    run_id: str
+    """Of the run that trained it; empty where MLflow does not tell."""
     base: str
     """Folder or hub name that the version refers to."""
     base_name: str
@@ -51,7 +55,15 @@ def fetch(request: FetchRequest) -> FetchReply:
     shutil.copytree(found.adapter, request.output / ADAPTER)
     record = read_record(found.adapter)
     loaded = {name: found.settings[key] for name in HOW_LOADED if (key := f"model.{name}") in found.settings}
-    return FetchReply(base=found.base, base_name=record.base, base_digest=record.base_digest, loaded=loaded)
+    return FetchReply(
+        model=request.model,
+        version=request.version,
+        run_id=found.run_id,
+        base=found.base,
+        base_name=record.base,
+        base_digest=record.base_digest,
+        loaded=loaded,
+    )
 
 
 if __name__ == "__main__":

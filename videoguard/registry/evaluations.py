@@ -79,13 +79,16 @@ def figures_of(evaluation: Evaluation) -> dict[str, float]:
 
 
 def answers_table(rows: Sequence[AnswerRow], evaluation: Evaluation) -> dict[str, list[object]]:
-    """Columns of the table: the sample, what was asked, wanted and answered, each score, and why there is none."""
+    """Columns of the table: the sample, what was answered, wanted and asked, each score, and why there is none.
+
+    MLflow's page groups by the first column and compares the second, where nobody chooses.
+    """
     scored = {row.id: row for row in evaluation.rows}
     table: dict[str, list[object]] = {
         "id": [row.id for row in rows],
-        "question": [row.question for row in rows],
-        "wanted": [row.reference for row in rows],
         "answer": [row.answer if row.answer is not None else "" for row in rows],
+        "wanted": [row.reference for row in rows],
+        "question": [row.question for row in rows],
     }
     for metric in evaluation.summary:
         table[metric] = [scored[row.id].scores.get(metric) if row.id in scored else None for row in rows]

@@ -39,6 +39,8 @@ class NamedModel:
     """Parameters of the run that trained it, by their flat names."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Metrics of that run, and of the recipe's run above it."""
+    run_id: str = ""
+    """The run that trained it; empty where MLflow does not tell."""
 
 
 def find_model(name: str, tracking_uri: str, base: str | None = None) -> NamedModel:
@@ -110,6 +112,7 @@ def _registered(name: str, tracking_uri: str, base: str | None) -> NamedModel:
         tags=dict(version.tags),
         settings=dict(run.data.params) if run is not None else {},
         scores=scores,
+        run_id=version.run_id or "",
     )
 
 

@@ -53,6 +53,38 @@ def read_standing(tracking_uri: str, model: str, version: str) -> Standing:
     return standing.model_copy(update={"opponent_source": None if source is None else str(source[0])})
 
 
+class Holder(BaseModel):
+    """A version that an alias points at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str
+    source: str
+    """Where MLflow keeps its model."""
+
+
+def read_holders(tracking_uri: str, model: str) -> dict[str, Holder]:
+    """The version that each alias of a model points at; empty where no such model is registered.
+
+    Raises:
+        UnavailableError: MLflow does not answer.
+    """
+    if not tracking_uri.startswith(SQLITE):
+        from videoguard.registry.aliases import ask_holders
+
+        return ask_holders(tracking_uri, model)
+    database = Path(tracking_uri.removeprefix(SQLITE))
+    if not database.is_file():
+        return {}
+    asked = (
+        "SELECT a.alias, v.version, v.source FROM registered_model_aliases a JOIN model_versions v "
+        "ON v.name = a.name AND v.version = a.version WHERE a.name = ? AND v.current_stage <> 'Deleted_Internal'"
+    )
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        rows = connection.execute(asked, (model,)).fetchall()
+    return {str(alias): Holder(version=str(version), source=str(source)) for alias, version, source in rows}
+
+
 def stand(version: str, champion: str | None, tags: Mapping[str, str]) -> Standing:
     """The standing of a version with these tags.
 

@@ -94,7 +94,7 @@ def set_categories(chart: BarChart, sheet: Worksheet, names: Cells) -> None:
     chart.set_categories(_reference(sheet, names))
 
 
-def add_intervals(chart: BarChart, sheet: Worksheet, below: Cells, above: Cells) -> None:
+def add_intervals(chart: BarChart | ScatterChart, sheet: Worksheet, below: Cells, above: Cells) -> None:
     """Draw intervals on the bars of the last series; the cells hold how far they reach below and above the bars' ends."""
     chart.series[-1].errBars = ErrorBars(
         errDir="y",

@@ -10,6 +10,7 @@ from videoguard.config import SHEET_TITLES, Band, SamplesSection, SheetName
 from videoguard.evaluation.comparison import Comparison
 from videoguard.evaluation.scores import Evaluation
 from videoguard.inference.rows import AnswerRow
+from videoguard.nights.night import Night
 from videoguard.quality.judging import JudgedVideo
 from videoguard.recipes import flatten
 
@@ -83,6 +84,8 @@ class ReportContent(_Content):
     quarantine: list[Quarantined] = []
     quality: list[JudgedVideo] | None = None
     """Every video with its scores of quality, and why it was left out where it was; None where nothing was judged."""
+    nights: list[Night] = []
+    """Nightly evaluations, oldest first; the last is the one that the workbook is about."""
     row_problems: list[str] = []
     """Manifest rows that could not be read, one line each."""
     facts: RunFacts = RunFacts()

@@ -1,11 +1,10 @@
 """What the page says: the sheets of the workbook as sections of plain tables."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 
-from videoguard.config import Band, SheetName
+from videoguard.config import Band
 from videoguard.evaluation.guard import evaluate_guard
 from videoguard.evaluation.scores import MetricFacts
 from videoguard.manifests.formats.guard_categories import CATEGORIES
@@ -19,7 +18,6 @@ from videoguard.report.confidence_sheet import (
     MODEL_HEADINGS,
     NOTES,
     UP,
-    Reliability,
     bin_words,
     reliabilities,
 )
@@ -38,8 +36,21 @@ from videoguard.report.guard_sheet import (
 )
 from videoguard.report.judging import judge_facts
 from videoguard.report.links import video_link, web_link
+from videoguard.report.nights_section import drift_section, nights_section
 from videoguard.report.samples import shown_samples
-from videoguard.report.thumbnails import Strip, film_strip
+from videoguard.report.section import (
+    Card,
+    Cell,
+    Diagram,
+    Section,
+    Table,
+    count_cell,
+    decimal_cell,
+    p_value_cell,
+    share_cell,
+    text_cell,
+)
+from videoguard.report.thumbnails import film_strip
 from videoguard.report.timeline import MOST_ENTRIES, entry_pairs, has_timelines
 from videoguard.report.wording import (
     band_words,
@@ -57,68 +68,6 @@ from videoguard.report.wording import (
 _MOST_CLASSES = 25
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One cell: what it shows, and what it is sorted by where that is not its text."""
-
-    text: str
-    number: float | None = None
-    look: str = ""
-    """`green`, `yellow`, `red`, `right`, `wrong`, `code`, or nothing."""
-    link: str | None = None
-    strength: float | None = None
-    """Of the colour, from 0 to 1."""
-    bar: tuple[float, float, float] | None = None
-    """A mean with its interval, all from 0 to 1, drawn in place of the text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Headings and rows; `rows` may be read once."""
-
-    headings: Sequence[str]
-    rows: Iterable[Sequence[Cell]]
-    title: str = ""
-    note: str = ""
-    is_long: bool = False
-    """Whether a reader wants to filter it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A sample with its frames."""
-
-    sample: Cell
-    strip: Strip | None
-    texts: Sequence[tuple[str, str]]
-    scores: Sequence[tuple[str, Cell]]
-
-
-@dataclass(frozen=True, slots=True)
-class Diagram:
-    """Lines of points whose both values go from 0 to 1, with the diagonal."""
-
-    title: str
-    across: str
-    up: str
-    diagonal: str
-    """What the diagonal means."""
-    lines: Sequence[Reliability]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """What is a sheet in the workbook."""
-
-    name: SheetName
-    title: str
-    notes: Sequence[str] = ()
-    tables: Sequence[Table] = ()
-    cards: Sequence[tuple[str, Sequence[Card]]] = field(default=())
-    diagram: Diagram | None = None
-    """Shown below the first table."""
-
-
 def sections_of(content: ReportContent, opened_from: Path) -> Iterator[Section]:
     """The sections in the order of the sheets; one that has nothing to say is left out."""
     makers = {
@@ -132,6 +81,8 @@ def sections_of(content: ReportContent, opened_from: Path) -> Iterator[Section]:
         "timeline": _timeline,
         "guard": _guard,
         "quality": _quality,
+        "nights": nights_section,
+        "drift": drift_section,
         "errors": _errors,
         "run": _run,
     }
@@ -158,11 +109,12 @@ def _summary(content: ReportContent, title: str, opened_from: Path) -> Section:
     ]
     rows = [_summary_row(content, metric, model) for metric in metrics for model in content.models]
     note = "Mean of the scored samples (n) with its 95 % bootstrap interval over source videos; the unscored are in no mean."
-    counts = [[_text(model.heading), *_counts(model)] for model in content.models]
-    left_out = [
-        [_text("Videos and samples quarantined, in no figure"), _count(len(content.quarantine)), _text(""), _text("")],
-        [_text("Manifest rows that could not be read"), _count(len(content.row_problems)), _text(""), _text("")],
-    ]
+    counts = [[text_cell(model.heading), *_counts(model)] for model in content.models]
+    unused = {
+        "Videos and samples quarantined, in no figure": len(content.quarantine),
+        "Manifest rows that could not be read": len(content.row_problems),
+    }
+    left_out = [[text_cell(words), count_cell(count), text_cell(""), text_cell("")] for words, count in unused.items()]
     return Section(
         "summary",
         title,
@@ -182,21 +134,21 @@ def _summary_row(content: ReportContent, metric: MetricFacts, model: ModelResult
         None if mean is None or not is_unit(metric) else (mean, mean if low is None else low, mean if high is None else high)
     )
     return [
-        _text(metric.title),
-        _text(model.heading),
+        text_cell(metric.title),
+        text_cell(model.heading),
         _score(metric, figures.mean, band),
-        _text(interval_words(metric, low, high)),
+        text_cell(interval_words(metric, low, high)),
         Cell("", mean if is_unit(metric) else None, bar=bar),
-        _count(figures.n),
-        _count(figures.unscored),
+        count_cell(figures.n),
+        count_cell(figures.unscored),
         *(_score(metric, value, None) for value in spread),
-        _text(band_words(metric, band) if band else "none set"),
+        text_cell(band_words(metric, band) if band else "none set"),
     ]
 
 
 def _counts(model: ModelResult) -> list[Cell]:
     failed = sum(row.status == "failed" for row in model.rows)
-    return [_count(len(model.rows)), _count(len(model.rows) - failed), _count(failed)]
+    return [count_cell(len(model.rows)), count_cell(len(model.rows) - failed), count_cell(failed)]
 
 
 def _results(content: ReportContent, title: str, opened_from: Path) -> Section:
@@ -213,14 +165,14 @@ def _results(content: ReportContent, title: str, opened_from: Path) -> Section:
     def row(line: SampleLine) -> list[Cell]:
         main = line.rows[-1]
         return [
-            _text(line.known.id),
+            text_cell(line.known.id),
             _video(line, content, opened_from),
-            *map(_text, (line.known.label, line.known.question, line.known.reference)),
+            *map(text_cell, (line.known.label, line.known.question, line.known.reference)),
             *(_answer(line, place) for place in order),
             *(_sample_score(content, metric, score_of(line.scores, metric.name)) for metric in metrics),
-            _text(None if line.scores is None else line.scores.identified),
+            text_cell(None if line.scores is None else line.scores.identified),
             Cell("missing" if main is None else main.status, look="red" if main is None or main.status == "failed" else ""),
-            _text(_why(line, metrics)),
+            text_cell(_why(line, metrics)),
         ]
 
     return Section("results", title, tables=[Table(headings, map(row, lines), is_long=True)])
@@ -250,10 +202,10 @@ def _comparison(content: ReportContent, title: str, opened_from: Path) -> Sectio
             means = [_score(metric, value, None) for value in (pair.first_mean, pair.second_mean)]
             differences = (pair.difference, pair.ci_low, pair.ci_high)
             counts = (pair.n, pair.unscored, pair.better, pair.equal, pair.worse)
-            tested = [_text(pair.test), *map(_p_value, (pair.p_value, pair.p_corrected))]
+            tested = [text_cell(pair.test), *map(p_value_cell, (pair.p_value, pair.p_corrected))]
             verdict = Cell(pair.verdict or "–", look=looks.get(pair.verdict or "", ""))
             changes = [Cell(difference_words(metric, value), finite(value)) for value in differences]
-            rows.append([_text(metric.title), *means, *changes, *map(_count, counts), *tested, verdict])
+            rows.append([text_cell(metric.title), *means, *changes, *map(count_cell, counts), *tested, verdict])
         table_headings = ["Metric", *names, "Difference", "95 % low", "95 % high", "Samples", "Left out", "Better", "Equal"]
         tables.append(
             Table(
@@ -264,11 +216,11 @@ def _comparison(content: ReportContent, title: str, opened_from: Path) -> Sectio
         )
     changed = [
         [
-            _text(facts[sample.metric].title if sample.metric in facts else sample.metric),
-            *(_text(headings.get(name, name)) for name in (sample.first, sample.second)),
+            text_cell(facts[sample.metric].title if sample.metric in facts else sample.metric),
+            *(text_cell(headings.get(name, name)) for name in (sample.first, sample.second)),
             *(Cell(f"{value:.3f}", value) for value in (sample.first_score, sample.second_score)),
             Cell(f"{sample.change:+.3f}", sample.change),
-            _text(sample.id),
+            text_cell(sample.id),
         ]
         for sample in found.changed
     ]
@@ -298,8 +250,8 @@ def _per_exercise(content: ReportContent, title: str, opened_from: Path) -> Sect
     ]
     rows = [
         [
-            _text(label),
-            _count(samples.get(label, 0)),
+            text_cell(label),
+            count_cell(samples.get(label, 0)),
             *(
                 _score(
                     metric,
@@ -331,15 +283,17 @@ def _confusion(content: ReportContent, title: str, opened_from: Path) -> Section
                 look = "" if not count else "right" if answered == figures.label else "wrong"
                 cells.append(Cell(f"{count:,}" if count else "", count, look, strength=count / figures.wanted))
             ends = [
-                _count(figures.wanted),
+                count_cell(figures.wanted),
                 Cell(f"{figures.accuracy:.1%}", figures.accuracy),
                 Cell(f"{figures.f1:.3f}", figures.f1),
             ]
-            rows.append([_text(figures.label), *cells, *ends])
+            rows.append([text_cell(figures.label), *cells, *ends])
         scope = f" ({_MOST_CLASSES} of {len(found.classes):,} classes, those with most mistakes)"
         words = titles.get(name, name) + (scope if len(found.classes) > _MOST_CLASSES else "")
         tables.append(Table(["Wanted", *matrix.columns, "Samples", "Accuracy", "F1"], rows, words))
-        wrong = [[_text(cell.wanted), _text(cell.answered), _count(cell.count)] for cell in mistakes_of(found)[:30]]
+        wrong = [
+            [text_cell(cell.wanted), text_cell(cell.answered), count_cell(cell.count)] for cell in mistakes_of(found)[:30]
+        ]
         if wrong:
             tables.append(Table(["Wanted", "Named instead", "Samples"], wrong, "Most frequent mistakes"))
     note = "A line is a wanted class, a column what the answer names. Blue is right, amber wrong; darker is a larger share."
@@ -352,17 +306,17 @@ def _confidence(content: ReportContent, title: str, opened_from: Path) -> Sectio
         return None
     models = [
         [
-            _text(each.heading),
-            *map(_count, (each.found.n, each.found.unscored)),
-            *map(_share, (each.found.accuracy, each.found.probability)),
-            *map(_decimal, (each.found.calibration_error, each.found.brier)),
+            text_cell(each.heading),
+            *map(count_cell, (each.found.n, each.found.unscored)),
+            *map(share_cell, (each.found.accuracy, each.found.probability)),
+            *map(decimal_cell, (each.found.calibration_error, each.found.brier)),
         ]
         for each in shown
     ]
     tables = [Table(MODEL_HEADINGS, models)]
     for each in shown:
         bins = [
-            [Cell(bin_words(one), one.low), _count(one.n), *map(_share, (one.probability, one.accuracy))]
+            [Cell(bin_words(one), one.low), count_cell(one.n), *map(share_cell, (one.probability, one.accuracy))]
             for one in each.found.bins
         ]
         tables.append(Table(["Probability", *BIN_HEADINGS], bins, each.heading))
@@ -405,7 +359,7 @@ def _timeline(content: ReportContent, title: str, opened_from: Path) -> Section 
         sides = [[None, None] if entry is None else [entry.event, entry.sentiment] for entry in (pair.wanted, pair.answered)]
         same = {None: Cell("–"), True: Cell("yes", look="green"), False: Cell("no", look="red")}[pair.is_same_sentiment]
         time = None if known is None else known.time
-        rows.append([*map(_text, (pair.sample, time, *sides[0], *sides[1])), same])
+        rows.append([*map(text_cell, (pair.sample, time, *sides[0], *sides[1])), same])
     return Section("timeline", title, tables=[Table([*headings, "Same sentiment?"], rows, is_long=True)])
 
 
@@ -419,25 +373,25 @@ def _guard(content: ReportContent, title: str, opened_from: Path) -> Section | N
             shown = [figures for figures in level.categories if figures.wanted or figures.named]
             rows = [
                 [
-                    _text(CATEGORIES[figures.category]),
-                    *map(_count, (figures.wanted, figures.named, figures.right)),
-                    *map(_decimal, (figures.precision, figures.recall, figures.f1, figures.accuracy)),
+                    text_cell(CATEGORIES[figures.category]),
+                    *map(count_cell, (figures.wanted, figures.named, figures.right)),
+                    *map(decimal_cell, (figures.precision, figures.recall, figures.f1, figures.accuracy)),
                 ]
                 for figures in shown
             ]
             tables.append(Table(LEVEL_HEADINGS, rows, title=model.heading, note=level_words(level)))
         delays = [
             [
-                _text("all" if figures.category is None else CATEGORIES[figures.category]),
-                *map(_count, (figures.spans, figures.raised)),
-                *map(_decimal, (figures.mean_s, figures.median_s, figures.longest_s)),
-                _count(figures.false_alarms),
+                text_cell("all" if figures.category is None else CATEGORIES[figures.category]),
+                *map(count_cell, (figures.spans, figures.raised)),
+                *map(decimal_cell, (figures.mean_s, figures.median_s, figures.longest_s)),
+                count_cell(figures.false_alarms),
             ]
             for figures in found.delays
         ]
         tables.append(Table(DELAY_HEADINGS, delays, title=model.heading, note=DELAY_WORDS))
     videos = [
-        [*map(_text, line.texts), _count(line.frames), _count(line.wrong), _text(line.marks)]
+        [*map(text_cell, line.texts), count_cell(line.frames), count_cell(line.wrong), text_cell(line.marks)]
         for line in video_lines(content.main.rows)
     ]
     if not tables:
@@ -452,8 +406,8 @@ def _quality(content: ReportContent, title: str, opened_from: Path) -> Section |
     listed = sorted(content.quality, key=lambda video: (video.kept, video.video))
     rows = (
         [
-            *map(_text, (video.video, video.label or NO_CLASS, decision(video), "; ".join(video.reasons.values()))),
-            *map(_count, (video.samples, video.width, video.height)),
+            *map(text_cell, (video.video, video.label or NO_CLASS, decision(video), "; ".join(video.reasons.values()))),
+            *map(count_cell, (video.samples, video.width, video.height)),
             *(Cell("–" if value is None else f"{value:.3f}", value) for value in (video.brightness, video.sharpness)),
         ]
         for video in listed
@@ -466,12 +420,12 @@ def _quality(content: ReportContent, title: str, opened_from: Path) -> Section |
 def _errors(content: ReportContent, title: str, opened_from: Path) -> Section:
     tables = []
     counts = [
-        [*map(_text, (each.what, each.model, each.metrics)), _count(each.times), _text(each.reason)]
+        [*map(text_cell, (each.what, each.model, each.metrics)), count_cell(each.times), text_cell(each.reason)]
         for each in count_mishaps(content)
     ]
     if counts:
         tables.append(Table(["What happened", "Model", "Metrics", "How many", "Reason"], counts, "By reason"))
-    mishaps = [list(map(_text, mishap)) for mishap in mishaps_of(content)]
+    mishaps = [list(map(text_cell, mishap)) for mishap in mishaps_of(content)]
     if mishaps:
         tables.append(Table(["What happened", "Model", "Video", "Sample", "Reason"], mishaps, "One by one", is_long=True))
     return Section("errors", title, [in_short(content)], tables)
@@ -479,31 +433,10 @@ def _errors(content: ReportContent, title: str, opened_from: Path) -> Section:
 
 def _run(content: ReportContent, title: str, opened_from: Path) -> Section:
     tables = [
-        Table(["", ""], [[_text(fact), Cell(value, link=web_link(value))] for fact, value in facts.items()], name)
+        Table(["", ""], [[text_cell(fact), Cell(value, link=web_link(value))] for fact, value in facts.items()], name)
         for name, facts in (judge_facts(content) | content.facts.sections).items()
     ]
     return Section("run", title, tables=tables)
-
-
-def _text(text: str | None) -> Cell:
-    return Cell("–" if text is None else text)
-
-
-def _count(count: int) -> Cell:
-    return Cell(f"{count:,}", count)
-
-
-def _decimal(value: float | None) -> Cell:
-    return Cell("–" if value is None else f"{value:.3f}", value)
-
-
-def _share(value: float | None) -> Cell:
-    return Cell("–" if value is None else f"{value:.1%}", value)
-
-
-def _p_value(value: float | None) -> Cell:
-    known = finite(value)
-    return Cell("–" if known is None else "< 0.0001" if known < 1e-4 else f"{known:.4f}", known)
 
 
 def _score(metric: MetricFacts, value: float | None, band: Band | None) -> Cell:
@@ -521,7 +454,7 @@ def _answer(line: SampleLine, place: int) -> Cell:
     answered = line.rows[place]
     if answered is not None and answered.answer == "":
         return Cell("(empty answer)")
-    return _text(None if answered is None else answered.answer)
+    return text_cell(None if answered is None else answered.answer)
 
 
 def _video(line: SampleLine, content: ReportContent, opened_from: Path) -> Cell:

@@ -21,6 +21,7 @@ from videoguard.report import (
     errors_sheet,
     exercises_sheet,
     guard_sheet,
+    nights_sheet,
     quality_sheet,
     results_sheet,
     run_sheet,
@@ -31,6 +32,7 @@ from videoguard.report import (
 from videoguard.report.cells import Tally, clean_text
 from videoguard.report.content import ReportContent
 from videoguard.report.files import replace_file
+from videoguard.report.nights import drift_lines
 from videoguard.report.styles import add_styles
 from videoguard.report.timeline import has_timelines
 
@@ -125,6 +127,10 @@ def _writers(
         writers["guard"] = guard_sheet.write_guard_sheet
     if content.quality is not None:
         writers["quality"] = quality_sheet.write_quality
+    if content.nights:
+        writers["nights"] = nights_sheet.write_nights
+    if content.nights and drift_lines(content.nights[-1]):
+        writers["drift"] = nights_sheet.write_drift
     return writers
 
 

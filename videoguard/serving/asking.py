@@ -53,8 +53,8 @@ class Ask:
     """What the model reads; made before the question waits for the model."""
 
     @property
-    def lane(self) -> object:
-        """Questions of one lane are answered side by side."""
+    def lane(self) -> tuple[Path | None, str | None, int | None]:
+        """Questions of one lane are answered side by side: adapter, form of the answer, and its length where that counts."""
         how = None if self.json is None else repr(self.json.decisions)
         # A grammar is made for a length.
         return self.adapter, how, self.max_new_tokens if self.json is not None and self.json.constrained else None

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
@@ -11,7 +12,7 @@ from time import monotonic
 
 from videoguard.errors import UserError
 from videoguard.inference.engine import Engine
-from videoguard.inference.generation import Answer, Outcome, Unanswered
+from videoguard.inference.generation import Answer, GenerationSettings, Outcome, Unanswered
 from videoguard.inference.label_form import LabelForm
 from videoguard.inference.label_scores import LabelScorer
 from videoguard.inference.shared_base import SharedBase
@@ -21,10 +22,11 @@ from videoguard.models.preprocessing import Example, Preprocessor
 from videoguard.prediction.models import AskedModel
 from videoguard.serving.asking import Ask, Chore, Reply, Watching
 from videoguard.serving.counters import Counters
-from videoguard.serving.waiting import WaitingLine
+from videoguard.serving.waiting import ClosedError, WaitingLine
 
 # What comes after them depends on which answers were written side by side.
 _DECIMALS = 4
+_GRAMMARS_KEPT = 32
 # How long a stream is judged at a turn.
 _TURN_S = 0.25
 _log = logging.getLogger(__name__)
@@ -60,6 +62,7 @@ class ServedBase:
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="reading")
         self._batch_size, self._longest = batch_size, max_new_tokens
         self._labels, self._counters = labels, counters
+        self._grammars: OrderedDict[tuple[str | None, int], GenerationSettings] = OrderedDict()
         self._line = WaitingLine()
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
         self._thread.start()
@@ -75,13 +78,19 @@ class ServedBase:
             self._shared.require_fit(adapter)
 
     def ask(self, ask: Ask) -> "Future[Reply]":
-        """Answer a question; its reply."""
-        self._readers.submit(self._read, ask)
+        """Answer a question; its reply, or `ClosedError` where the base was replaced in the meantime."""
+        try:
+            self._readers.submit(self._read, ask)
+        except RuntimeError:
+            _fail(ask, ClosedError())
         return ask.done
 
     def watch(self, watching: Watching) -> "Future[None]":
-        """Judge a stream."""
-        self._line.put(watching)
+        """Judge a stream; as `ask`."""
+        try:
+            self._line.put(watching)
+        except ClosedError as closed:
+            _fail(watching, closed)
         return watching.done
 
     def forget(self, adapter: Path) -> None:
@@ -128,9 +137,8 @@ class ServedBase:
         with self._shared.using(first.adapter) as model:
             engine = Engine(model, self._shared.preprocessor, self._batch_size, _log.warning)
             lane = _Lane(first, self._line, self._counters, engine)
-            length = first.max_new_tokens if first.json is not None and first.json.constrained else self._longest
             try:
-                settings = replace(generation_settings(length, first.json, engine), cut=lane.cut)
+                settings = replace(self._settings(first, engine), cut=lane.cut)
                 scorer = None if self._labels is None else LabelScorer(engine, self._labels)
                 for number, outcome in engine.answer_all(lane, settings):
                     self._reply(lane.finish(number), outcome, scorer)
@@ -138,6 +146,17 @@ class ServedBase:
                 for ask in lane.under_way():
                     _fail(ask, RuntimeError("the model's thread failed"))
                 raise
+
+    def _settings(self, first: Ask, engine: Engine) -> GenerationSettings:
+        """How a lane is answered; kept, since to make the grammar of a schema takes seconds with a large vocabulary."""
+        _, how, length = first.lane
+        key = how, length or self._longest
+        if key not in self._grammars:
+            self._grammars[key] = generation_settings(key[1], first.json, engine)
+            if len(self._grammars) > _GRAMMARS_KEPT:
+                self._grammars.popitem(last=False)
+        self._grammars.move_to_end(key)
+        return self._grammars[key]
 
     def _reply(self, ask: Ask, outcome: Outcome, scorer: LabelScorer | None) -> None:
         if ask.cancelled.is_set():

@@ -1,12 +1,14 @@
 """The video of a request: uploaded, below an allowed folder, or fetched from an allowed host."""
 
+import errno
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +23,7 @@ from videoguard.serving.settings import MB, ServeSettings
 
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 _CHUNK = 1 << 20
+_PREFIX, _LOCK = "video-guard-uploads-", "lock"
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,27 @@ class Clip:
 
 
 class Uploads:
-    """The private folder that uploads lie in while they are looked at."""
+    """The private folder that uploads lie in while they are looked at.
+
+    Its file `lock` is held as long as the service lives. A folder whose lock nobody holds was left by one that was killed,
+    and is removed by the next service.
+    """
 
     def __init__(self, settings: ServeSettings) -> None:
         self._settings = settings
-        self.folder = Path(tempfile.mkdtemp(prefix="video-guard-", dir=settings.temporary))
+        _remove_left(settings.temporary or Path(tempfile.gettempdir()))
+        self.folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=settings.temporary))
+        self._lock = os.open(self.folder / _LOCK, os.O_WRONLY | os.O_CREAT, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def remove(self) -> None:
-        """Remove the folder with what a killed request left."""
+        """Remove the folder with all that is in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        os.close(self._lock)
+
+    def files(self) -> list[Path]:
+        """The videos that lie in it now."""
+        return [file for file in self.folder.iterdir() if file.name != _LOCK]
 
     @asynccontextmanager
     async def clip(self, upload: UploadFile | None, path: str | None, url: str | None) -> AsyncIterator[Clip | None]:
@@ -70,6 +85,11 @@ class Uploads:
             else:
                 sha256, size = await fetch(url or "", file, self._settings)
             yield Clip(file, Path(name).name, sha256, size)
+        except OSError as fault:
+            if fault.errno != errno.ENOSPC:
+                raise
+            rule = "a video must fit into the folder of uploads (--temporary)"
+            raise ProblemError(507, "the disk", "full", rule, "tell who runs the service, or try again later") from None
         finally:
             await run_in_threadpool(file.unlink, missing_ok=True)
 
@@ -87,6 +107,15 @@ class Uploads:
                 f"a video may have {self._settings.max_upload_mb:g} MiB (--max-upload-mb)", "name a smaller one",
             )  # fmt: skip
         return Clip(path, path.name, digest_file(path), size)
+
+
+def _remove_left(parent: Path) -> None:
+    """Remove the folders of services that were killed."""
+    for lock in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        # That of another user cannot be opened, and one that is at work is held.
+        with suppress(OSError), lock.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(lock.parent, ignore_errors=True)
 
 
 def resolve_below(given: str, roots: Sequence[Path]) -> Path:

@@ -82,6 +82,8 @@ async def predict(
     """Each model sees the video as in its training, and answers as `video-guard predict` has it."""
     service = service_of(request)
     models = find_models(service, model)
+    if label_scores and merge != "vote":
+        raise ProblemError(422, "merge", merge, "only `vote` leaves one label to score", "leave `label_scores` out")
     wanted = Wanted(
         question=question,
         fields=_read_fields(fields),

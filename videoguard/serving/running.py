@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from socket import socket
 from types import FrameType
@@ -37,6 +38,8 @@ def serve(settings: ServeSettings, on_ready: Callable[[str], None], on_model: Ca
         UnavailableError: MLflow does not answer.
     """
     keys = check(settings)
+    # Large uploads are spooled, without a name, where they will lie.
+    tempfile.tempdir = None if settings.temporary is None else str(settings.temporary)
     service = open_service(settings)
     try:
         service.catalogue.load(on_model)
@@ -60,6 +63,8 @@ def check(settings: ServeSettings) -> ApiKeys:
     for root in settings.roots:
         if not root.is_dir():
             raise UserError(f"--root is {root}: there is no such folder; give the folder of the videos")
+    if settings.temporary is not None and not settings.temporary.is_dir():
+        raise UserError(f"--temporary is {settings.temporary}: there is no such folder; make it, or leave it out")
     if settings.labels is not None and not settings.labels.exists():
         raise UserError(f"--labels is {settings.labels}: there is no such manifest; give one that has labels")
     return keys

@@ -77,3 +77,14 @@ def test_a_promoted_version_answers_from_the_next_look_on(two_versions, settings
         catalogue.check_aliases()
         assert post(service, video).json()["answers"][0]["mean_token_logprob"] == first["mean_token_logprob"]
         assert 'videoguard_model{model="models:/exercises@champion",version="1"} 1.0' in service.client.get("/metrics").text
+
+
+def test_a_request_to_a_model_that_was_just_replaced_may_be_tried_again(settings, video):
+    with running(settings()) as service:
+        (base,) = service.service.catalogue._bases.values()
+        base.close()
+        for path in ("/v1/predict", "/v1/guard"):
+            fields = {"question": "Which?", "reply": "json"}
+            late = service.client.post(path, data=fields, files={"video": video.read_bytes()})
+            assert (late.status_code, late.headers["retry-after"]) == (503, "1")
+        assert service.client.get("/ready").status_code == 503

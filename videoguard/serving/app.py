@@ -41,6 +41,7 @@ _STATUSES = {
     429: "as many requests under way as there may be",
     431: "headers that are too long",
     500: "a fault of the program",
+    503: "the model was replaced just now",
     504: "no answer in time",
     507: "no room on the disk",
 }

@@ -22,7 +22,7 @@ from videoguard.models.preprocessing import Example, Preprocessor
 from videoguard.prediction.models import AskedModel
 from videoguard.serving.asking import Ask, Chore, Reply, Watching
 from videoguard.serving.counters import Counters
-from videoguard.serving.waiting import WaitingLine
+from videoguard.serving.waiting import ClosedError, WaitingLine
 
 # What comes after them depends on which answers were written side by side.
 _DECIMALS = 4
@@ -78,13 +78,19 @@ class ServedBase:
             self._shared.require_fit(adapter)
 
     def ask(self, ask: Ask) -> "Future[Reply]":
-        """Answer a question; its reply."""
-        self._readers.submit(self._read, ask)
+        """Answer a question; its reply, or `ClosedError` where the base was replaced in the meantime."""
+        try:
+            self._readers.submit(self._read, ask)
+        except RuntimeError:
+            _fail(ask, ClosedError())
         return ask.done
 
     def watch(self, watching: Watching) -> "Future[None]":
-        """Judge a stream."""
-        self._line.put(watching)
+        """Judge a stream; as `ask`."""
+        try:
+            self._line.put(watching)
+        except ClosedError as closed:
+            _fail(watching, closed)
         return watching.done
 
     def forget(self, adapter: Path) -> None:

@@ -30,9 +30,10 @@ from videoguard.serving.asking import Watching
 from videoguard.serving.catalogue import BASE, ServedModel
 from videoguard.serving.events import HEADERS, MEDIA_TYPE, SCHEMA, event
 from videoguard.serving.predicting import PathField, UrlField, Video, find_models
-from videoguard.serving.problems import ProblemError, internal, timed_out
+from videoguard.serving.problems import ProblemError, internal, replaced, timed_out
 from videoguard.serving.schemas import Told, VideoFacts
 from videoguard.serving.service import Service, in_time, life_of, refused, service_of
+from videoguard.serving.waiting import ClosedError
 
 router = APIRouter(tags=["guard"])
 
@@ -232,10 +233,7 @@ async def _tell(
                 raise timed_out(service.settings.timeout) from None
             if seen is None:
                 return
-            if isinstance(seen, UserError):
-                raise refused(seen, f"the guard of {name}")
-            if isinstance(seen, BaseException):
-                raise internal()
+            _require_going_on(seen, name)
             if isinstance(seen, FrameDecision):
                 service.counters.guard_frames.labels(name).inc()
                 yield "frame", seen
@@ -252,6 +250,16 @@ async def _tell(
     finally:
         # Also where the client has gone.
         watching.cancelled.set()
+
+
+def _require_going_on(seen: object, name: str) -> None:
+    """Raise the problem of a stream that has ended before its end."""
+    if isinstance(seen, UserError):
+        raise refused(seen, f"the guard of {name}")
+    if isinstance(seen, ClosedError):
+        raise replaced()
+    if isinstance(seen, BaseException):
+        raise internal()
 
 
 def _rule(model: ServedModel, fps: float, most: int) -> FrameRule:

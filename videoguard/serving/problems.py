@@ -65,3 +65,11 @@ def internal() -> ProblemError:
     return ProblemError(
         500, "the service", "failed", "this is a fault of the program", "tell who runs it the number of this request"
     )
+
+
+def replaced() -> ProblemError:
+    """The model was replaced between the request and its turn."""
+    return ProblemError(
+        503, "the model", "replaced by a newer one", "a request is answered by a model that is served",
+        "try again at once", {"Retry-After": "1"},
+    )  # fmt: skip

@@ -17,8 +17,9 @@ from videoguard.serving.clips import Uploads
 from videoguard.serving.counters import Counters
 from videoguard.serving.decoding import Decoder
 from videoguard.serving.gate import Life
-from videoguard.serving.problems import ProblemError, internal, timed_out
+from videoguard.serving.problems import ProblemError, internal, replaced, timed_out
 from videoguard.serving.settings import ServeSettings
+from videoguard.serving.waiting import ClosedError
 
 Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
@@ -91,6 +92,8 @@ async def told(awaited: Awaitable[Result], thing: str) -> Result:
         return await awaited
     except UserError as refusal:
         raise refused(refusal, thing) from None
+    except ClosedError:
+        raise replaced() from None
     except RuntimeError as fault:
         _log.error("a request failed: %s", fault)
         raise internal() from None

@@ -10,6 +10,10 @@ from videoguard.serving.asking import Ask, Work
 _PATIENCE_S = 0.5
 
 
+class ClosedError(RuntimeError):
+    """The model is not served any more: another has taken its name."""
+
+
 class WaitingLine:
     """A queue that several threads put into, and one takes from."""
 
@@ -22,11 +26,11 @@ class WaitingLine:
         """Add at the end.
 
         Raises:
-            RuntimeError: the line is closed.
+            ClosedError: the line is closed.
         """
         with self._changed:
             if self._closed:
-                raise RuntimeError("the model is not served any more")
+                raise ClosedError
             self._work.append(work)
             self._changed.notify()
 

@@ -46,6 +46,7 @@ def prefect_server(state: Path, *, verbose: bool, meanwhile: Callable[[], object
     if url and answers(f"{url}/health"):
         os.environ["PREFECT_API_URL"] = url
         yield
+        _hand_over_events()
         return
     port = _free_port()
     os.environ["PREFECT_API_URL"] = f"http://127.0.0.1:{port}/api"

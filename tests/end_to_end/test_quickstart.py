@@ -173,6 +173,7 @@ def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(works
         right = [line[column] for line in table["data"]]
         mean = summary["scores"][model]["exercise_accuracy"]["mean"]
         assert sum(right) / len(right) == pytest.approx(mean) == evaluated.data.metrics["exercise_accuracy"]
+        assert evaluated.inputs is not None
         assert [used.dataset.name for used in evaluated.inputs.dataset_inputs] == ["quickstart/test"]
 
     version = client.get_model_version(summary["registered_model"], summary["version"])
@@ -185,9 +186,8 @@ def test_mlflow_has_the_run_with_settings_curves_scores_model_and_workbook(works
     assert training.outputs is not None
     (logged,) = training.outputs.model_outputs
     # Its scores, with the data that they were measured on, are the model's own too.
-    figures = {
-        (metric.key, metric.dataset_name): metric.value for metric in client.get_logged_model(logged.model_id).metrics
-    }
+    measured = client.get_logged_model(logged.model_id).metrics or []
+    figures = {(metric.key, metric.dataset_name): metric.value for metric in measured}
     accuracy = summary["scores"]["fine_tuned"]["exercise_accuracy"]["mean"]
     assert figures["exercise_accuracy", "quickstart/test"] == pytest.approx(accuracy)
 

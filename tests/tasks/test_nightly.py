@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prefect import flow
@@ -85,7 +86,7 @@ def test_a_champion_that_cannot_be_asked_leaves_the_night_undecided(prefect_serv
     assert night_of(config, answered(config, 0.75)).reasons == ["the first night: there is none to compare with"]
 
 
-def ended(folder: Path, **options: object) -> State[object]:
+def ended(folder: Path, **options: object) -> State[Any]:
     """The flow, with a recipe whose manifest does not exist."""
     recipe = folder / "recipe.yaml"
     state = folder / "state"

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -45,7 +46,7 @@ def open_page(browser, request) -> Iterator[Callable[..., Page]]:
     faults: list[str] = []
 
     def opened(service: Running, **how: object) -> Page:
-        page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **how})
+        page: Page = browser.new_page(**{"viewport": {"width": 1280, "height": 900}, **how})
         page.set_default_timeout(SHOWN_WITHIN_MS)
         page.on("pageerror", lambda error: faults.append(str(error)))
         # The policy refuses what is not the page's own; the page must not ask for such.
@@ -73,10 +74,10 @@ def ask(page: Page, length: int = 12) -> None:
     page.get_by_role("button", name="Ask", exact=True).click()
 
 
-def asked_of_api(service: Running, video: Path, **fields: object) -> dict[str, object]:
+def asked_of_api(service: Running, video: Path, **fields: Any) -> dict[str, Any]:
     with video.open("rb") as file:
         answer = service.client.post("/v1/predict", data=fields, files={"video": (video.name, file)})
-    found: dict[str, object] = answer.json()
+    found: dict[str, Any] = answer.json()
     return found
 
 
@@ -198,7 +199,7 @@ def with_key(settings, tmp_path_factory):
     """A service with the workbook of a run, for those who have the key `vg_secret`."""
     folder = tmp_path_factory.mktemp("reports")
     book = Workbook()
-    book.active["A1"] = "content of the workbook"
+    book.create_sheet("Summary", 0)["A1"] = "content of the workbook"
     book.save(folder / "clinic-20260101-010101.xlsx")
     with running(settings(reports=folder), ApiKeys({"clinic": digest_key("vg_secret")})) as found:
         yield found
@@ -219,7 +220,7 @@ def test_a_key_is_wanted_and_workbooks_are_downloaded_with_it(open_page, with_ke
         row.get_by_role("link", name=re.compile("Workbook clinic-20260101-010101.xlsx")).click()
     begun.value.save_as(tmp_path / "got.xlsx")
     assert begun.value.suggested_filename == "clinic-20260101-010101.xlsx"
-    assert load_workbook(tmp_path / "got.xlsx").active["A1"].value == "content of the workbook"
+    assert load_workbook(tmp_path / "got.xlsx")["Summary"]["A1"].value == "content of the workbook"
     page.get_by_role("button", name="Forget the API key").click()
     expect(page.get_by_label("API key", exact=True)).to_be_visible()
 

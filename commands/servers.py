@@ -17,7 +17,7 @@ from typing import Any
 
 from commands.standing import LOGS, STATE, Service, Standing
 from commands.supervision import Program, started, tail, wait_until
-from videoguard.config.places import RegistrySection
+from videoguard.config.places import TRACKING_VARIABLE, own_database
 from videoguard.errors import UnavailableError, UserError
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
@@ -59,6 +59,11 @@ def refuse_elsewhere() -> None:
     if url := os.environ.get("PREFECT_API_URL"):
         raise UserError(
             f"PREFECT_API_URL is {url}: `prefect` would not use the server started here; `unset PREFECT_API_URL` first"
+        )
+    if uri := os.environ.get(TRACKING_VARIABLE):
+        raise UserError(
+            f"{TRACKING_VARIABLE} is {uri}: the MLflow started here would not show the runs; "
+            f"`unset {TRACKING_VARIABLE}` first"
         )
     if url := configured_url():
         raise UserError(
@@ -114,7 +119,7 @@ def start_servers(held: ExitStack, prefect_port: int, mlflow_port: int, tell: Ca
     tell("starting the servers of Prefect and MLflow")
     listen = ("--host", LOOPBACK, "--port")
     server = start("prefect", "prefect", "server", "start", *listen, str(prefect_port))
-    database = ("--backend-store-uri", RegistrySection().uri(STATE))
+    database = ("--backend-store-uri", own_database(STATE))
     files = ("--artifacts-destination", (STATE / "mlartifacts").absolute().as_uri())
     pages = start("mlflow", "mlflow", "server", *listen, str(mlflow_port), *database, *files, *_MLFLOW_OPTIONS)
     wait_until(partial(answers, f"{api}/health"), "the Prefect server", [pages, server], _START_SECONDS)

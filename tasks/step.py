@@ -105,10 +105,10 @@ def start_work(execution: ExecutionSection, refresh: Sequence[str]) -> Workplace
     Raises:
         UserError: a step to refresh is not one, or the shared store cannot be used.
     """
-    if execution.store is not None:
-        SharedStore(execution.store).require_usable()
+    if execution.shared is not None:
+        SharedStore(execution.shared).require_usable()
     refuse_all("--refresh", (f"{step} is not a step: steps are {', '.join(STEPS)}" for step in refresh if step not in STEPS))
-    return Workplace(state=execution.state, shared_store=execution.store, refresh=tuple(refresh), started=datetime.now(UTC))
+    return Workplace(state=execution.state, shared_store=execution.shared, refresh=tuple(refresh), started=datetime.now(UTC))
 
 
 @dataclass

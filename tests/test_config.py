@@ -1,11 +1,13 @@
 """Sections of a recipe: what belongs together is demanded together, and what has no effect is refused."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from videoguard.config import AugmentationSection, FrameLimits, FramesSection, QualitySection
+from videoguard.config.places import ExecutionSection, RegistrySection
 from videoguard.frames.rule import MEMORY_MB, FrameRule, SourceLimits
 
 
@@ -82,3 +84,21 @@ def test_quality_rules_that_contradict_each_other_are_refused(settings, message)
 def test_an_augmentation_that_changes_nothing_is_refused():
     assert told(AugmentationSection, copies=3).startswith("it changes nothing: set at least one of flip, rotate, blur,")
     assert AugmentationSection(flip=0.5).copies == 1
+
+
+def test_what_a_team_shares_is_named_by_the_recipe_or_else_by_the_environment(monkeypatch):
+    for name in ("VIDEO_GUARD_TRACKING_URI", "VIDEO_GUARD_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    assert RegistrySection().uri(Path("/state")) == "sqlite:////state/mlflow.db"
+    assert ExecutionSection().shared is None
+    monkeypatch.setenv("VIDEO_GUARD_TRACKING_URI", "http://team:5000")
+    monkeypatch.setenv("VIDEO_GUARD_STORE", "s3://team/artifacts")
+    assert RegistrySection().uri(Path("/state")) == "http://team:5000"
+    assert ExecutionSection().shared == "s3://team/artifacts"
+    assert RegistrySection(tracking_uri="http://mine:5000").uri(Path("/state")) == "http://mine:5000"
+    assert ExecutionSection(store="/mine").shared == "/mine"
+    # An empty variable is none.
+    monkeypatch.setenv("VIDEO_GUARD_TRACKING_URI", "")
+    monkeypatch.setenv("VIDEO_GUARD_STORE", "")
+    assert RegistrySection().uri(Path("/state")) == "sqlite:////state/mlflow.db"
+    assert ExecutionSection().shared is None

@@ -157,6 +157,10 @@ def test_what_would_lead_prefect_elsewhere_is_refused(tmp_path, monkeypatch):
         servers.refuse_elsewhere()
     Path("prefect.yaml").write_text("deployments: []\n")
     servers.refuse_elsewhere()
+    monkeypatch.setenv("VIDEO_GUARD_TRACKING_URI", "http://team:5000")
+    with pytest.raises(UserError, match=r"VIDEO_GUARD_TRACKING_URI is http://team:5000: .*unset VIDEO_GUARD_TRACKING_URI"):
+        servers.refuse_elsewhere()
+    monkeypatch.delenv("VIDEO_GUARD_TRACKING_URI")
     Path("prefect.toml").write_text('[api]\nurl = "http://team/api"\n')
     with pytest.raises(UserError, match=r"api.url is http://team/api: .* remove the line"):
         servers.refuse_elsewhere()

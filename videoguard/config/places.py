@@ -1,16 +1,22 @@
-"""Where a run keeps its state, and where its models are registered."""
+"""Where a run keeps its state, and where its models are registered.
 
+What a team shares may stand in the environment of its machines, so that no recipe has to name it.
+"""
+
+import os
 from pathlib import Path
 
 from videoguard.config.promotion import PromotionSection
 from videoguard.config.section import Section
+
+TRACKING_VARIABLE, STORE_VARIABLE = "VIDEO_GUARD_TRACKING_URI", "VIDEO_GUARD_STORE"
 
 
 class RegistrySection(Section):
     """MLflow."""
 
     tracking_uri: str | None = None
-    """MLflow server or database; a SQLite file in the state folder when absent."""
+    """MLflow server or database; when absent that of `VIDEO_GUARD_TRACKING_URI`, else a SQLite file in the state folder."""
     experiment: str = "video-guard"
     """Experiment that the runs belong to."""
     registered_model: str = "video-guard"
@@ -20,7 +26,7 @@ class RegistrySection(Section):
 
     def uri(self, state: Path) -> str:
         """The MLflow server or database that is meant, with a SQLite file in the folder `state` as the default."""
-        return self.tracking_uri or f"sqlite:///{(state / 'mlflow.db').absolute()}"
+        return self.tracking_uri or os.environ.get(TRACKING_VARIABLE) or own_database(state)
 
 
 class ExecutionSection(Section):
@@ -29,4 +35,15 @@ class ExecutionSection(Section):
     state: Path = Path(".video-guard")
     """Folder of artifacts, MLflow and Prefect."""
     store: str | None = None
-    """Folder or fsspec URL (`s3://bucket/folder`) of artifacts that a team shares; the state folder then caches it."""
+    """Folder or fsspec URL (`s3://bucket/folder`) of artifacts that a team shares; when absent that of
+    `VIDEO_GUARD_STORE`, else none. The state folder then caches it."""
+
+    @property
+    def shared(self) -> str | None:
+        """The shared store that is meant."""
+        return self.store or os.environ.get(STORE_VARIABLE) or None
+
+
+def own_database(state: Path) -> str:
+    """MLflow's SQLite file in the folder `state`."""
+    return f"sqlite:///{(state / 'mlflow.db').absolute()}"

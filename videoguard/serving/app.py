@@ -1,19 +1,17 @@
-"""The application: endpoints, the form of what goes wrong, and the place of the page."""
+"""The application: endpoints, the page, and the form of what goes wrong."""
 
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 
-from videoguard.serving import chatting, guarding, overseeing, predicting, reporting, timelines
+from videoguard.serving import chatting, guarding, overseeing, predicting, reporting, showing, timelines
 from videoguard.serving.problems import PROBLEM_TYPE, ProblemError, internal
 from videoguard.serving.schemas import Problem
 from videoguard.serving.service import Service, life_of
@@ -25,9 +23,8 @@ ROUTERS: Sequence[APIRouter] = (
     timelines.router,
     reporting.router,
     overseeing.router,
+    showing.router,
 )
-PAGE = Path(__file__).with_name("page")
-"""Static files that are served under `/`, where the folder is there; `index.html` is the page itself."""
 _STATUSES = {
     400: "the request cannot be read",
     401: "no API key, or one that is not known",
@@ -71,8 +68,8 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _tell_http)
     app.add_exception_handler(Exception, _tell_fault)
     _describe(app)
-    if PAGE.is_dir():
-        app.mount("/", StaticFiles(directory=PAGE, html=True), name="page")
+    # Not at `/`: there it would take requests with the wrong method from the endpoints.
+    app.mount("/page", showing.PageFiles(), name="page")
     return app
 
 

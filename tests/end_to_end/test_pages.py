@@ -90,8 +90,8 @@ def test_the_answers_of_both_models_stand_side_by_side(shown, server, quickstart
     shown.get_by_role("option", name="answers.json").click()
     shown.keyboard.press("Escape")
     # A line a sample, a column a run: MLflow compares the answers where nothing else is chosen.
-    expect(shown.get_by_role("combobox").filter(has_text="Compare: answer")).to_be_visible()
-    expect(shown.get_by_role("combobox").filter(has_text="Group by: id")).to_be_visible()
+    expect(shown.get_by_role("combobox").filter(has_text=re.compile(r"Compare:\s*answer"))).to_be_visible()
+    expect(shown.get_by_role("combobox").filter(has_text=re.compile(r"Group by:\s*id"))).to_be_visible()
     expect(shown.get_by_role("gridcell", name=re.compile(r"^videos/.*\.mp4$")).first).to_be_visible()
     for model in ("base", "fine_tuned"):
         expect(shown.get_by_role("columnheader", name=re.compile(re.escape(runs[model]))).first).to_be_attached()

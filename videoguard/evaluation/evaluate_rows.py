@@ -1,16 +1,14 @@
 """Scores for answered rows: what was scored, what was not and why, and how sure the means are."""
 
 import math
-import multiprocessing
 import tempfile
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 from videoguard.config import JudgeSection
 from videoguard.dataset.answer_schema import AnswerSchema
-from videoguard.errors import UnavailableError, UserError
+from videoguard.errors import UserError
 from videoguard.evaluation.calibration import calibrate
 from videoguard.evaluation.classification import classify
 from videoguard.evaluation.guard import GUARD_FACTS, guard_metrics
@@ -61,7 +59,7 @@ def evaluate_rows(
 
     Raises:
         UserError: a metric is not known, or the judge cannot be loaded.
-        UnavailableError: the judge does not answer.
+        UnavailableError: the judge does not answer, or the process that encodes sentences ended before its time.
     """
     chosen = choose_metrics(metrics, custom)
     with tempfile.TemporaryDirectory(prefix="video-guard-metrics-") as cache_dir:
@@ -121,26 +119,24 @@ def _assemble(
 def _all_results(
     chosen: Sequence[KnownMetric], given: Ingredients, rows: Sequence[AnswerRow], processes: int
 ) -> dict[str, RowResults]:
-    encoding = [metric.facts.name for metric in chosen if metric.encodes]
+    encoding = [metric for metric in chosen if metric.encodes]
     others = [metric for metric in chosen if not metric.encodes]
     if processes < 2 or not encoding or not others or len(rows) < _ROWS_FOR_TWO:
         return {metric.facts.name: _results(metric, given, rows) for metric in chosen}
-    # A new process: a fork of one that has threads may hang.
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as second:
-        encoded = second.submit(_results_by_name, encoding, given, rows)
-        found = {metric.facts.name: _results(metric, given, rows) for metric in others}
-        try:
-            found |= encoded.result()
-        except BrokenProcessPool as end:
-            raise UnavailableError(
-                "the process that encodes sentences ended before its time, perhaps for want of memory"
-            ) from end
+    from videoguard.evaluation.encoding_process import EncodingAhead
+
+    ahead = EncodingAhead(given.sentence_model, _texts(encoding, rows), Path(given.cache_dir))
+    found = {metric.facts.name: _results(metric, given, rows) for metric in others}
+    given = replace(given, encoder=ahead.encoder)
+    found |= {metric.facts.name: _results(metric, given, rows) for metric in encoding}
     return {metric.facts.name: found[metric.facts.name] for metric in chosen}
 
 
-def _results_by_name(names: Sequence[str], given: Ingredients, rows: Sequence[AnswerRow]) -> dict[str, RowResults]:
-    known = known_metrics()
-    return {name: _results(known[name], given, rows) for name in names}
+def _texts(metrics: Sequence[KnownMetric], rows: Sequence[AnswerRow]) -> list[str]:
+    """What the metrics compare, each text once."""
+    pairs = [(metric, row) for metric in metrics for row in rows if _failure(row) is None]
+    texts = (_writable(text) for metric, row in pairs for text in (_given(row, metric.of), _wanted(row, metric.against)))
+    return list(dict.fromkeys(texts))
 
 
 def _failure(row: AnswerRow) -> str | None:

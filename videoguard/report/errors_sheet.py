@@ -11,6 +11,7 @@ from videoguard.report.cells import LINE_HEIGHT, Pen, Tally
 from videoguard.report.content import ReportContent
 from videoguard.report.figures import unscored_reasons
 from videoguard.report.page import set_up_print, write_heading, write_notice
+from videoguard.report.reasons import rules_of
 from videoguard.report.styles import Style
 from videoguard.report.wording import metrics_of
 
@@ -49,8 +50,13 @@ def mishaps_of(content: ReportContent) -> list[Mishap]:
 
 
 def count_mishaps(content: ReportContent) -> list[MishapCount]:
-    """What went wrong by reason: what was left out or failed, then what could not be scored; the most frequent first."""
-    counts = Counter((mishap.what, mishap.model, mishap.reason) for mishap in _mishaps(content))
+    """What went wrong by reason: what was left out or failed, then what could not be scored; the most frequent first.
+
+    Reasons that differ only in the values they name are one.
+    """
+    mishaps = mishaps_of(content)
+    rules = rules_of(mishap.reason for mishap in mishaps)
+    counts = Counter((mishap.what, mishap.model, rules[mishap.reason]) for mishap in mishaps)
     found = [MishapCount(what, model, "", count, reason) for (what, model, reason), count in counts.most_common()]
     titles = {metric.name: metric.title for metric in metrics_of(content.models)}
     for model in content.models:

@@ -8,6 +8,7 @@ from videoguard.config import Band
 from videoguard.evaluation.scores import MetricFacts, MetricSummary, RowScores
 from videoguard.inference.rows import AnswerRow
 from videoguard.report.content import ModelResult
+from videoguard.report.reasons import rules_of
 from videoguard.report.wording import colour_of, finite, metrics_of
 
 NO_FIGURES = MetricSummary(n=0, unscored=0)
@@ -80,14 +81,19 @@ def count_colours(model: ModelResult, metric: MetricFacts, band: Band) -> Counte
 
 
 def unscored_reasons(model: ModelResult, metrics: Iterable[str]) -> list[UnscoredReason]:
-    """Why samples of the model are unscored, the most frequent reason first; metrics with one reason stand together."""
+    """Why samples of the model are unscored, the most frequent reason first; metrics with one reason stand together.
+
+    Reasons that differ only in the values they name are one.
+    """
     scores = {entry.id: entry for entry in model.evaluation.rows}
     wanted = [metric for metric in metrics if metric in model.evaluation.summary]
-    counts: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    found: list[tuple[str, tuple[str, ...]]] = []
     for row in model.rows:
         by_reason: dict[str, list[str]] = {}
         for metric in wanted:
             if score_of(scores.get(row.id), metric) is None:
                 by_reason.setdefault(why_unscored(row, scores.get(row.id), metric), []).append(metric)
-        counts.update((reason, tuple(lacking)) for reason, lacking in by_reason.items())
+        found += [(reason, tuple(lacking)) for reason, lacking in by_reason.items()]
+    rules = rules_of(reason for reason, _ in found)
+    counts = Counter((rules[reason], lacking) for reason, lacking in found)
     return [UnscoredReason(model, lacking, reason, samples) for (reason, lacking), samples in counts.most_common()]

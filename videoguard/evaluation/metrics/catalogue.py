@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from videoguard.dataset.answer_schema import AnswerSchema
+from videoguard.evaluation.encoding import TextEncoder, load_text_encoder
 from videoguard.evaluation.metrics.row_metric import RowMetric
 from videoguard.evaluation.scores import MetricFacts, Scale
 
@@ -24,6 +25,16 @@ class Ingredients:
     """What an answer must fit beside being JSON."""
     labels: tuple[str, ...] = ()
     """The known labels."""
+    encoder: Callable[[], TextEncoder] | None = None
+    """Gives the encoder of the sentence model where it is loaded already; may raise MissingResourceError."""
+
+    def text_encoder(self) -> TextEncoder:
+        """The encoder of the sentence model.
+
+        Raises:
+            MissingResourceError: it cannot be had, or its files cannot be loaded.
+        """
+        return load_text_encoder(self.sentence_model) if self.encoder is None else self.encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +58,9 @@ def known_metrics() -> dict[str, KnownMetric]:
 
 
 def _bert_similarity(given: Ingredients) -> RowMetric:
-    from videoguard.evaluation.encoding import load_text_encoder
     from videoguard.evaluation.metrics.bert_similarity import BertSimilarity
 
-    return BertSimilarity(load_text_encoder(given.sentence_model), given.cache_dir)
+    return BertSimilarity(given.text_encoder(), given.cache_dir)
 
 
 def _meteor(given: Ingredients) -> RowMetric:
@@ -86,11 +96,10 @@ def _exercise_listed(given: Ingredients) -> RowMetric:
 
 
 def _action_top1(given: Ingredients) -> RowMetric:
-    from videoguard.evaluation.encoding import load_text_encoder
     from videoguard.evaluation.label_list import LabelList
     from videoguard.evaluation.metrics.action import ActionTop1
 
-    return ActionTop1(given.cache_dir, LabelList(given.labels), load_text_encoder(given.sentence_model))
+    return ActionTop1(given.cache_dir, LabelList(given.labels), given.text_encoder())
 
 
 def _action_description(given: Ingredients) -> RowMetric:

@@ -1,7 +1,8 @@
 """The library `evaluate`, without the seconds that its evaluators take.
 
-On import it loads the pipelines of transformers, and with them torch and torchvision, for evaluators that nothing here uses.
-It does without where transformers is not to be had: so that is what it is told, unless transformers is loaded anyway.
+On import it loads the pipelines of transformers, and with them torch and torchvision, and the statistics of scipy, for
+evaluators that nothing here uses. It does without where these are not to be had: so that is what it is told, unless they are
+loaded anyway.
 """
 
 import sys
@@ -9,16 +10,15 @@ import sys
 # With transformers in sight, which it looks for once.
 import datasets  # noqa: F401
 
-_HIDDEN = "transformers"
+_hidden = [name for name in ("transformers", "scipy.stats") if name not in sys.modules]
 
-if _HIDDEN in sys.modules:
+# None is the documented way to make an import fail.
+sys.modules.update(dict.fromkeys(_hidden))  # type: ignore[arg-type]
+try:
     import evaluate
-else:
-    sys.modules[_HIDDEN] = None  # type: ignore[assignment]  # the documented way to make an import fail
-    try:
-        import evaluate
-    finally:
-        del sys.modules[_HIDDEN]
+finally:
+    for name in _hidden:
+        del sys.modules[name]
 
 Metric = evaluate.Metric
 MetricInfo = evaluate.MetricInfo

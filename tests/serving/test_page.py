@@ -1,5 +1,7 @@
 """The page in a browser: a real video is uploaded, and what is shown is what the API says."""
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -102,6 +104,49 @@ def test_the_answers_of_adapter_and_base_are_those_of_the_api(open_page, served,
     images = page.locator("#frames img").evaluate_all("images => images.map(image => image.getAttribute('src'))")
     assert images == [frame["image"] for frame in told["frames"]]
     assert page.locator("#frames button").all_inner_texts() == [f"0:{frame['time_s']:04.1f}" for frame in told["frames"]]
+
+
+def test_a_dropped_video_is_asked_the_question_of_the_training(open_page, settings, trained, video, tmp_path):
+    adapter = tmp_path / "adapter"
+    shutil.copytree(trained.adapter, adapter)
+    record = json.loads((adapter / "preprocessing.json").read_text())
+    (adapter / "preprocessing.json").write_text(json.dumps({**record, "question": QUESTION}))
+    with running(settings(models=(str(adapter),))) as asking:
+        page = open_page(asking)
+        question = page.get_by_role("textbox", name="Question")
+        expect(question).to_have_value(QUESTION)
+        expect(page.get_by_role("button", name="Ask", exact=True)).to_be_disabled()
+        dropped = page.evaluate_handle(
+            """content => {
+                const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+                const carried = new DataTransfer();
+                carried.items.add(new File([bytes], "dropped.mp4", { type: "video/mp4" }));
+                return carried;
+            }""",
+            base64.b64encode(video.read_bytes()).decode(),
+        )
+        page.dispatch_event("#drop", "drop", {"dataTransfer": dropped})
+        expect(page.locator("#chosen")).to_contain_text("dropped.mp4")
+        with page.expect_request("**/v1/predict") as sent:
+            page.get_by_role("button", name="Ask", exact=True).click()
+        assert b'name="question"' not in (sent.value.post_data_buffer or b"")
+        expect(page.get_by_role("article")).to_have_count(2)
+        told = asked_of_api(asking, video)["answers"][0]
+        assert told["question"] == QUESTION
+        expect(page.locator("article blockquote").first).to_have_text(told["answer"])
+        # A question of one's own is asked; an emptied field goes back to that of the training.
+        question.fill("How is the form?")
+        page.get_by_role("button", name="Ask", exact=True).click()
+        expect(page.locator("#progress")).to_have_text("Answered.")
+        own = asked_of_api(asking, video, question="How is the form?")["answers"][0]
+        expect(page.locator("article blockquote").first).to_have_text(own["answer"])
+        question.fill("")
+        question.blur()
+        expect(question).to_have_value(QUESTION)
+    # The service has ended.
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_role("alert").filter(has_text="The service cannot be reached")).to_be_visible()
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
 
 
 def test_a_click_on_a_frame_shows_its_moment(open_page, served, video):

@@ -22,19 +22,26 @@ export class Refused extends Error {
 /** The response, where it is one of success; `onKeyWanted` is told when a key is lacking or wrong. */
 export async function ask(path, options = {}) {
   const headers = key.get() ? { Authorization: `Bearer ${key.get()}` } : {};
-  let response;
-  try {
-    response = await fetch(path, { ...options, headers });
-  } catch (fault) {
-    if (fault.name === "AbortError") throw fault;
-    throw new Refused(0, null, "The service cannot be reached. It may have been stopped, or the connection was lost.");
-  }
+  const response = await reached(fetch(path, { ...options, headers }));
   if (response.ok) return response;
   const problem = await response.json().catch(() => null);
   throw new Refused(response.status, problem, `The service answered with status ${response.status}.`);
 }
 
-export const askJson = async (path, options) => (await ask(path, options)).json();
+export async function askJson(path, options) {
+  const response = await ask(path, options);
+  return reached(response.json());
+}
+
+/** What was promised, where the connection held. */
+async function reached(promise) {
+  try {
+    return await promise;
+  } catch (fault) {
+    if (fault.name === "AbortError") throw fault;
+    throw new Refused(0, null, "The service cannot be reached. It may have been stopped, or the connection was lost.");
+  }
+}
 
 /** A form of fields; those that are null stay out, lists are given one by one. */
 export function form(fields) {
@@ -52,7 +59,7 @@ export async function* events(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await reached(reader.read());
     if (done) return;
     text += value.replaceAll("\r", "");
     const whole = text.split("\n\n");

@@ -24,6 +24,8 @@ export function clock(seconds) {
   return `${minutes}:${rest.padStart(4, "0")}`;
 }
 
+export const size = (bytes) => (bytes < 1 << 20 ? `${Math.ceil(bytes / 1024)} KiB` : `${(bytes / (1 << 20)).toFixed(1)} MiB`);
+
 /** A share between 0 and 1 as a bar with its number. */
 export function bar(name, share, marked = false) {
   const filled = make("span", { class: "filled" });
@@ -42,7 +44,7 @@ export function showProblem(place, error, retry = null) {
   if (error.name === "AbortError") return;
   const told = error.problem;
   const lines = told
-    ? [make("strong", {}, told.title ?? "Refused"), make("p", {}, told.detail ?? "")]
+    ? [make("strong", {}, told.status === 429 ? "Busy" : told.status < 500 ? "Refused" : told.title), make("p", {}, told.detail ?? "")]
     : [make("strong", {}, "No answer"), make("p", {}, error.message)];
   for (const other of told?.problems ?? []) lines.push(make("p", {}, `${other.thing} is ${other.value}: ${other.rule}`));
   if (told?.request) lines.push(make("p", { class: "note" }, `Request ${told.request}`));

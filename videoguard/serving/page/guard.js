@@ -31,8 +31,7 @@ export class Timeline {
     const before = this.frames.at(-1);
     this.frames.push(decision);
     for (const [category, lane] of this.lanes) {
-      lane.points.push([decision.time, decision.probabilities[category] ?? 0]);
-      this.#draw(lane);
+      this.#draw(lane, decision.time, decision.probabilities[category] ?? 0);
       if (!decision.raised.includes(category)) continue;
       // What is raised without a break is one mark.
       const goesOn = before?.raised.includes(category) && lane.mark;
@@ -99,13 +98,13 @@ export class Timeline {
       this.seek(((event.clientX - area.left) / area.width) * this.duration);
     });
     const row = make("div", { class: `lane ${category}` }, make("span", { class: "name" }, `${category} ${name}`), track);
-    return { row, track, path, head, points: [], mark: null };
+    return { row, track, path, head, drawn: "M0 1", mark: null };
   }
 
-  #draw({ path, points }) {
-    let drawn = `M${points[0][0] / this.duration} 1`;
-    for (const [time, share] of points) drawn += `V${1 - share}H${this.#until(time) / this.duration}`;
-    path.setAttribute("d", `${drawn}V1Z`);
+  /** Adds a step to what is drawn; where the next decision comes later than expected, the step reaches to it. */
+  #draw(lane, time, share) {
+    lane.drawn += `H${time / this.duration}V${1 - share}`;
+    lane.path.setAttribute("d", `${lane.drawn}H${this.#until(time) / this.duration}V1Z`);
   }
 
   #mark(category, lane, decision) {

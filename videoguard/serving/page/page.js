@@ -2,7 +2,7 @@
 
 import { kindOf, showAnswers, showFrames } from "./answers.js";
 import { ask, askJson, events, form, key } from "./api.js";
-import { find, make, showProblem } from "./dom.js";
+import { find, make, showProblem, size } from "./dom.js";
 import { Timeline } from "./guard.js";
 import { listReports } from "./reports.js";
 
@@ -120,7 +120,7 @@ function choose(file) {
   find("unplayable").hidden = true;
   video.hidden = false;
   video.src = URL.createObjectURL(file);
-  find("chosen").textContent = `${file.name}, ${(file.size / (1 << 20)).toFixed(2)} MiB`;
+  find("chosen").textContent = `${file.name}, ${size(file.size)}`;
   find("player").hidden = false;
   find("drop").classList.add("small");
   document.querySelector("#drop label").textContent = "Choose another video";

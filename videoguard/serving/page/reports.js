@@ -1,7 +1,7 @@
 // Past runs with their workbooks.
 
 import { ask, askJson, key } from "./api.js";
-import { find, make, showProblem } from "./dom.js";
+import { find, make, showProblem, size } from "./dom.js";
 
 const NAMES = { xlsx: "Workbook", html: "Page" };
 
@@ -31,16 +31,15 @@ function line({ recipe, created, files }) {
 }
 
 function link({ name, kind, bytes, url }) {
-  const size = bytes < 1 << 20 ? `${Math.max(1, Math.round(bytes / 1024))} KiB` : `${(bytes / (1 << 20)).toFixed(1)} MiB`;
   const isShown = kind === "html" && !key.get();
   const attributes = {
     href: url.replace(/^\//, ""),
-    "aria-label": `${NAMES[kind]} ${name}, ${size}`,
+    "aria-label": `${NAMES[kind]} ${name}, ${size(bytes)}`,
     ...(isShown ? { target: "_blank", rel: "noopener" } : { download: name }),
     // A link cannot send the key.
     onclick: key.get() ? (event) => save(event, name) : null,
   };
-  return make("a", attributes, `${NAMES[kind]} (${size})`);
+  return make("a", attributes, `${NAMES[kind]} (${size(bytes)})`);
 }
 
 async function save(event, name) {

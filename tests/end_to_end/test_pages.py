@@ -92,9 +92,10 @@ def test_the_answers_of_both_models_stand_side_by_side(shown, server, quickstart
     # A line a sample, a column a run: MLflow compares the answers where nothing else is chosen.
     expect(shown.get_by_role("combobox").filter(has_text=re.compile(r"Compare:\s*answer"))).to_be_visible()
     expect(shown.get_by_role("combobox").filter(has_text=re.compile(r"Group by:\s*id"))).to_be_visible()
-    expect(shown.get_by_role("gridcell", name=re.compile(r"^videos/.*\.mp4$")).first).to_be_visible()
-    for model in ("base", "fine_tuned"):
-        expect(shown.get_by_role("columnheader", name=re.compile(re.escape(runs[model]))).first).to_be_attached()
+    expect(shown.get_by_role("gridcell", name="videos/").first).to_be_visible()
+    # Columns beyond the right edge are not drawn: the other model is in the list at the left.
+    expect(shown.get_by_role("columnheader", name=runs["fine_tuned"]).first).to_be_attached()
+    expect(shown.get_by_role("gridcell", name=runs["base"]).first).to_be_attached()
 
 
 def test_two_models_are_compared_by_settings_and_scores(shown, server, runs):

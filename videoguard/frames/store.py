@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from videoguard.frames.extraction import FRAMES
 from videoguard.frames.index import QUARANTINE, VIDEOS
+from videoguard.frames.shard import FRAMES
 
 _GROUPS_KEPT = 4
 

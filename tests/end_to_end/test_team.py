@@ -374,4 +374,5 @@ def test_postgres_and_s3_keep_what_was_recorded_and_the_machine_only_its_cache(t
     assert records == {key for key in stored if key.startswith("artifacts/") and key.endswith("/artifact.json")}
 
     databases = [path for path in finished["folder"].rglob("*") if path.is_file() and path.read_bytes()[:6] == b"SQLite"]
-    assert [path.relative_to(finished["folder"]).as_posix() for path in databases] == [".video-guard/rows.db"]
+    kept = {path.relative_to(finished["folder"]).as_posix() for path in databases}
+    assert kept == {".video-guard/rows.db", ".video-guard/scores.db"}

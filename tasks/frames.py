@@ -4,11 +4,12 @@ Each shard is a task and an artifact of its own that depends on nothing but the 
 """
 
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from prefect import task, unmapped
+from prefect import task
 from pydantic import BaseModel, ConfigDict
 
+from tasks.cluster import for_workers, submit_each
 from tasks.manifest import listing_of
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from videoguard.artifacts.records import Artifact, Provenance
@@ -19,6 +20,7 @@ from videoguard.frames.extraction import assign_shards, extract_shard
 from videoguard.frames.index import index_frames, require_decoded
 from videoguard.frames.rule import FrameRule, SourceLimits
 from videoguard.frames.store import FrameStore
+from videoguard.manifests.sample import MediaSource, files_of
 from videoguard.manifests.trainable import is_text_alone
 from videoguard.progress import Progress, tell
 
@@ -86,7 +88,9 @@ def store_frames(place: Workplace, data: DataSection, rule: FramesSection, manif
     parts = shards_of(place, data, rule, manifest)
     if is_text_alone(listing_of(place, data, manifest).samples):
         return None
-    decoded = extract_frames_task.map(unmapped(place), unmapped(data), unmapped(rule), unmapped(manifest), parts).result()
+    given = {"place": place, "data": data, "rule": rule, "manifest": manifest}
+    shards = [{**given, "digests": part} for part in parts]
+    decoded = submit_each(extract_frames_task, shards, reads=_files_of_shard).result()
     return StoredFrames(index=index_frames_task(place, data, manifest, decoded), shards=tuple(decoded))
 
 
@@ -127,18 +131,15 @@ def shard_is_stored(
 
 
 @task(name="frames", timeout_seconds=48 * HOUR, cache_policy=ByProvenance(provenance=_shard_provenance), **OPTIONS)
+@for_workers
 def extract_frames_task(
     place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact, digests: list[str]
 ) -> Artifact:
     """Decode the videos of one shard."""
 
     def fill(draft: Draft) -> None:
-        listing = listing_of(place, data, manifest)
-        sources = listing.sources
-        wanted = set(digests)
-        media = {digest: sources[clip] for clip, digest in listing.media_digests.items() if digest in wanted and digest}
         counts = extract_shard(
-            media,
+            _media_of(place, data, manifest, digests),
             frame_rule(rule),
             draft.folder,
             workers=rule.workers,
@@ -149,6 +150,18 @@ def extract_frames_task(
         draft.facts = {"decoded": counts.decoded, "quarantined": counts.quarantined, "frames": counts.frames}
 
     return place.make(_shard_provenance(place, data, rule, manifest, digests), fill)
+
+
+def _media_of(place: Workplace, data: DataSection, manifest: Artifact, digests: list[str]) -> dict[str, MediaSource]:
+    """A video or list of images of each content."""
+    listing, wanted = listing_of(place, data, manifest), set(digests)
+    sources = listing.sources
+    return {digest: sources[clip] for clip, digest in listing.media_digests.items() if digest in wanted and digest}
+
+
+def _files_of_shard(call: dict[str, Any]) -> list[Path]:
+    media = _media_of(call["place"], call["data"], call["manifest"], call["digests"])
+    return [file for source in media.values() for file in files_of(source)]
 
 
 def _index_provenance(place: Workplace, data: DataSection, manifest: Artifact, shards: list[Artifact]) -> Provenance:

@@ -32,7 +32,7 @@ from videoguard.errors import UnavailableError, UserError, refuse_all
 from videoguard.progress import Progress, listening, tell
 
 if TYPE_CHECKING:
-    from prefect_dask import DaskTaskRunner
+    from prefect_dask.task_runners import DaskTaskRunner
 
 _TELL_SECONDS = 0.5
 _LOOKED_AT = 64
@@ -63,7 +63,7 @@ def helped_by(execution: ExecutionSection) -> Iterator[None]:
         yield
         return
     check_cluster(execution, get_current_settings().api.url)
-    from prefect_dask import DaskTaskRunner
+    from prefect_dask.task_runners import DaskTaskRunner
 
     address = str(execution.scheduler)
     with DaskTaskRunner(address=address) as runner:
@@ -94,7 +94,7 @@ def submit_each(
     """
     cluster = _cluster.get()
     if cluster is None:
-        return PrefectFutureList([task.submit(**call) for call in calls])
+        return PrefectFutureList([task.submit(**call) for call in calls])  # type: ignore[abstract]
     missing = [not _is_stored(task, call) for call in calls]
     _require_files(
         cluster, [file for call, is_missing in zip(calls, missing, strict=True) if is_missing for file in reads(call)]
@@ -106,7 +106,7 @@ def submit_each(
             cluster.runner.submit(sent, _for_another_machine(call, cluster)) if is_missing else task.submit(**call)
             for call, is_missing in zip(calls, missing, strict=True)
         ]
-    return PrefectFutureList(futures)
+    return PrefectFutureList(futures)  # type: ignore[abstract]
 
 
 def for_workers(
@@ -115,7 +115,7 @@ def for_workers(
     """Let the function of a task run on a worker as well: its progress is told to the flow, its failures name the worker."""
 
     @wraps(work)
-    def run(place: Workplace, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+    def run(place: Workplace, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         if place.errand is None:
             return work(place, *args, **kwargs)
         with _at_worker(place.errand):
@@ -172,7 +172,9 @@ def _hearing(cluster: _Cluster) -> Iterator[None]:
     teller = threading.Thread(target=copy_context().run, args=(pass_on,), daemon=True)
     teller.start()
     topic, client = cluster.errand.topic, cluster.runner.client
-    client.subscribe_topic(topic, lambda event: heard.put(Progress(**event[1]["progress"])))
+    client.subscribe_topic(  # type: ignore[no-untyped-call]
+        topic, lambda event: heard.put(Progress(**event[1]["progress"]))
+    )
     try:
         yield
     finally:

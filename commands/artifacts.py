@@ -19,7 +19,9 @@ from videoguard.artifacts.lineage import children, descendants
 from videoguard.artifacts.records import ArtifactRecord
 from videoguard.disk import size_in_words
 from videoguard.errors import UserError
-from videoguard.inference.row_store import ROW_STORE, RowStore, StoredCount
+from videoguard.evaluation.score_store import SCORE_STORE, ScoreStore
+from videoguard.inference.row_store import ROW_STORE, RowStore
+from videoguard.keyed_store import StoredCount
 
 _SHORT_KEY = 12
 _MOST_NAMED = 10
@@ -119,7 +121,7 @@ def gc(
 ) -> None:
     """Remove artifacts by age, by size or because no finished run came from them; always half-made and damaged ones.
 
-    Answers in the row store (rows.db of the state folder) go by age alone.
+    Answers and scores that are kept by themselves (rows.db and scores.db of the state folder) go by age alone.
 
     What is removed is made again when a run needs it. Without --yes this only lists what would go. While a run is at work,
     artifacts stay, since it may be reading them.
@@ -142,20 +144,22 @@ def gc(
             removals = [removal for removal in removals if opened.remove(removal.record.step, removal.record.key)]
             leftovers = [leftover for leftover in leftovers if opened.remove_leftover(leftover)]
     before = None if busy or rules.older_than is None else now - rules.older_than
-    answers = _trim_answers(state / ROW_STORE, before, yes=yes) if store is None else None
+    answers = _trim(state / ROW_STORE, RowStore, before, yes=yes) if store is None else None
+    scores = _trim(state / SCORE_STORE, ScoreStore, before, yes=yes) if store is None else None
     if as_json:
         listed = [{**_brief(removal.record), "reason": removal.reason} for removal in removals]
-        told = None if answers is None else asdict(answers)
-        _print_json({"removed": yes, "artifacts": listed, "leftovers": _plain(leftovers), "answers": told, "busy": busy})
+        told = {name: each and asdict(each) for name, each in (("answers", answers), ("scores", scores))}
+        _print_json({"removed": yes, "artifacts": listed, "leftovers": _plain(leftovers), **told, "busy": busy})
     else:
         _print_removals(Console(), removals, leftovers, busy, removed=yes)
-        if answers is not None:
-            _print_answers(Console(), answers, removed=yes)
+        for file, what, trimmed in ((ROW_STORE, "answers", answers), (SCORE_STORE, "scores", scores)):
+            if trimmed is not None:
+                _print_trimmed(Console(), file, what, trimmed, removed=yes)
 
 
 @dataclass(frozen=True)
-class _Answers:
-    """What the row store holds, and what of it goes."""
+class _Trimmed:
+    """What the store of answers or that of scores holds, and what of it goes."""
 
     stored: int
     stored_bytes: int
@@ -163,14 +167,14 @@ class _Answers:
     going_bytes: int
 
 
-def _trim_answers(path: Path, before: datetime | None, *, yes: bool) -> _Answers | None:
-    """Forget the answers made before a moment where that is wanted; None where there are none."""
+def _trim(path: Path, opened: type[RowStore] | type[ScoreStore], before: datetime | None, *, yes: bool) -> _Trimmed | None:
+    """Forget what was made before a moment where that is wanted; None where there is no such store."""
     if not path.is_file():
         return None
-    store = RowStore(path)
+    store = opened(path)
     stored = store.count()
     going = StoredCount(0, 0) if before is None else store.trim(before) if yes else store.count(before)
-    return _Answers(stored.answers, stored.size, going.answers, going.size)
+    return _Trimmed(stored.number, stored.size, going.number, going.size)
 
 
 @contextmanager
@@ -256,12 +260,10 @@ def _print_removals(
         console.print(f"artifacts stay while a run is at work on {', '.join(busy)}", highlight=False)
 
 
-def _print_answers(console: Console, answers: _Answers, *, removed: bool) -> None:
-    size = size_in_words(answers.going_bytes)
-    gone = f"removed {answers.going:,} of {size}" if removed else f"would remove {answers.going:,} of {size}"
-    console.print(
-        f"{ROW_STORE}: {answers.stored:,} answers of {size_in_words(answers.stored_bytes)}, {gone}", highlight=False
-    )
+def _print_trimmed(console: Console, file: str, what: str, trimmed: _Trimmed, *, removed: bool) -> None:
+    size = size_in_words(trimmed.going_bytes)
+    gone = f"removed {trimmed.going:,} of {size}" if removed else f"would remove {trimmed.going:,} of {size}"
+    console.print(f"{file}: {trimmed.stored:,} {what} of {size_in_words(trimmed.stored_bytes)}, {gone}", highlight=False)
 
 
 def _brief(record: ArtifactRecord) -> dict[str, object]:

@@ -104,6 +104,9 @@ def print_steps(console: Console, steps: Sequence[StepAccount]) -> None:
         times = (_duration(step.seconds) if step.computed else "", _duration(step.saved_seconds) if step.reused else "")
         table.add_row(step.step, *counts, *times)
     console.print(table)
+    for step in steps:
+        if step.note:
+            console.print(f"{step.step}: {step.note}", highlight=False, soft_wrap=True)
 
 
 def _duration(seconds: float) -> str:

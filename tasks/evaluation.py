@@ -10,6 +10,7 @@ from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig
 from videoguard.digests import digest_file, digest_source
+from videoguard.evaluation.fingerprint import EVALUATION_SOURCE
 from videoguard.evaluation.request import EvaluationReply, EvaluationRequest, available_resources
 from videoguard.subprocesses import call
 
@@ -27,16 +28,7 @@ def _provenance(place: Workplace, config: RunConfig, answers: list[Artifact]) ->
     evaluation, schema = config.evaluation, schema_content(config.dataset.answer)
     return Provenance(
         step="evaluation",
-        code=digest_source(
-            [
-                "evaluation",
-                "manifests/labels.py",
-                "manifests/formats/guard_categories.py",
-                "dataset/answer_schema.py",
-                "dataset/guard.py",
-                "inference/guard/trace.py",
-            ]
-        ),
+        code=digest_source(EVALUATION_SOURCE),
         settings={
             **evaluation.model_dump(mode="json"),
             "seed": config.seed,

@@ -1,8 +1,10 @@
 """Step frames: every video decoded once, its sampled frames stored, what cannot be decoded quarantined.
 
-Each shard is a task and an artifact of its own that depends on nothing but the sampling rule and the videos' contents.
+Each shard is a task and an artifact of its own that depends on nothing but the sampling rule and the videos' contents. Where
+one has to be made, what earlier shards hold is taken from them, and the rest is decoded.
 """
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -10,13 +12,14 @@ from prefect import task
 from pydantic import BaseModel, ConfigDict
 
 from tasks.cluster import for_workers, submit_each
+from tasks.earlier import CUT, find_earlier
 from tasks.manifest import listing_of
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
 from videoguard.config import DataSection, FramesSection
 from videoguard.digests import digest_json, digest_source
-from videoguard.frames.extraction import assign_shards, extract_shard
+from videoguard.frames.extraction import assign_shards, extract_shard, shard_number
 from videoguard.frames.index import index_frames, require_decoded
 from videoguard.frames.rule import FrameRule, SourceLimits
 from videoguard.frames.store import FrameStore
@@ -135,21 +138,35 @@ def shard_is_stored(
 def extract_frames_task(
     place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact, digests: list[str]
 ) -> Artifact:
-    """Decode the videos of one shard."""
+    """Decode the videos of one shard that no earlier one holds."""
 
     def fill(draft: Draft) -> None:
-        counts = extract_shard(
-            _media_of(place, data, manifest, digests),
-            frame_rule(rule),
-            draft.folder,
-            workers=rule.workers,
-            timeout_s=rule.timeout_s,
-            memory_mb=rule.memory_mb,
-            on_progress=lambda done, of: tell(Progress("frames", done, of, part=digests[0])),
-        )
-        draft.facts = {"decoded": counts.decoded, "quarantined": counts.quarantined, "frames": counts.frames}
+        media = _media_of(place, data, manifest, digests)
+        cut = (shard_number(digests[0], rule.shards), rule.shards)
+        earlier = find_earlier(place, provenance, cut, media)
+        note = f"{len(earlier):,} of {len(media):,} from an earlier shard" if earlier else ""
+        with closing(earlier):
+            counts = extract_shard(
+                media,
+                frame_rule(rule),
+                draft.folder,
+                workers=rule.workers,
+                timeout_s=rule.timeout_s,
+                memory_mb=rule.memory_mb,
+                earlier=earlier,
+                on_progress=lambda done, of: tell(Progress("frames", done, of, note, part=digests[0])),
+            )
+        draft.facts = {
+            "decoded": counts.decoded,
+            "quarantined": counts.quarantined,
+            "frames": counts.frames,
+            "taken": counts.taken,
+            "taken_from": [f"frames/{folder.name}" for folder in earlier.folders] if counts.taken else [],
+            CUT: cut,
+        }
 
-    return place.make(_shard_provenance(place, data, rule, manifest, digests), fill)
+    provenance = _shard_provenance(place, data, rule, manifest, digests)
+    return place.make(provenance, fill)
 
 
 def _media_of(place: Workplace, data: DataSection, manifest: Artifact, digests: list[str]) -> dict[str, MediaSource]:

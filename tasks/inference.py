@@ -1,5 +1,7 @@
 """Step inference: the answers of one model on the test split."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from prefect import task
@@ -18,7 +20,7 @@ from videoguard.digests import digest_json, digest_source
 from videoguard.inference.fingerprint import INFERENCE_SOURCE
 from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.inference.row_store import ROW_STORE
-from videoguard.subprocesses import call
+from videoguard.subprocesses import call, keeping_process
 
 ROWS = "rows.jsonl"
 
@@ -43,6 +45,23 @@ class Answers(BaseModel):
     def files(self, place: Workplace) -> list[Path]:
         """`rows.jsonl` of every shard."""
         return [place.path(shard) / ROWS for shard in self.shards]
+
+
+@contextmanager
+def one_process(config: RunConfig) -> Iterator[None]:
+    """Let the models that are asked within the block be asked and scored by one process, one after the other.
+
+    It imports its libraries and loads the weights of a base model once, for the base and all adapters on it. Each has a
+    process of its own where a judge loads weights beside them, or where vLLM generates, which keeps its memory; a metric of
+    the user's own, which may change whatever it likes, is never computed in the process that answers.
+    """
+    evaluation = config.evaluation
+    judges_here = evaluation.judge is not None and evaluation.judge.url is None
+    if judges_here or config.inference.engine == "vllm":
+        yield
+        return
+    with keeping_process("videoguard.inference", *([] if evaluation.custom else ["videoguard.evaluation"])):
+        yield
 
 
 def _provenance(

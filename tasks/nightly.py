@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks.dataset import counts_of
 from tasks.frames import StoredFrames, sampling_rule
-from tasks.inference import answer_all
+from tasks.inference import answer_all, one_process
 from tasks.promotion import Opponent, Promotion, decide_promotion
 from tasks.step import Workplace
 from tasks.versions import AskedVersion, ask_version, loaded_as, own_base, score_all
@@ -103,12 +103,13 @@ def ask_models(
     if not counts_of(dataset, "rows").get("test"):
         raise UserError(f"{config.data.manifest} has no test samples: set dataset.test, or `split: test` in its rows")
     asked: dict[str, AskedVersion] = {}
-    for name, holder in holders.items():
-        asked[name] = ask_version(place, config, holder.version, holder.source, None, dataset, frames)
-    fetched = next((asked[name].made[0] for name in (CHAMPION, CANDIDATE) if name in asked and asked[name].made), None)
-    models = dict(asked)
-    if BASE in config.nightly.models and fetched is not None:
-        models = {BASE: _ask_base(place, config, fetched, dataset, frames), **asked}
+    with one_process(config):
+        for name, holder in holders.items():
+            asked[name] = ask_version(place, config, holder.version, holder.source, None, dataset, frames)
+        fetched = next((asked[name].made[0] for name in (CHAMPION, CANDIDATE) if name in asked and asked[name].made), None)
+        models = dict(asked)
+        if BASE in config.nightly.models and fetched is not None:
+            models = {BASE: _ask_base(place, config, fetched, dataset, frames), **asked}
     absent = [name for name in config.nightly.models if name not in models]
     return AskedModels(holders=holders, models=models, absent=absent)
 

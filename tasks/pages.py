@@ -64,6 +64,7 @@ def show_account(steps: Sequence[StepAccount]) -> None:
                 "reused": step.reused,
                 "seconds": round(step.seconds, 1),
                 "seconds saved": round(step.saved_seconds, 1),
+                "note": step.note,
             }
             for step in steps
         ],

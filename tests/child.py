@@ -42,6 +42,10 @@ def _count(wanted: Wanted, emit: Emit) -> None:
         emit({"number": number})
 
 
+def _tell_process(wanted: Wanted, emit: Emit) -> None:
+    emit({"process": os.getpid()})
+
+
 def _chatter(wanted: Wanted, emit: Emit) -> None:
     """Print as libraries do: without line feeds, to both streams, from C and from a process of its own."""
     for number in wanted.numbers:
@@ -111,5 +115,7 @@ def _note_pid(folder: Path) -> None:
     (folder / str(os.getpid())).touch()
 
 
+SERVED = (Wanted, behave)
+
 if __name__ == "__main__":
-    serve(Wanted, behave)
+    serve(*SERVED)

@@ -7,12 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from videoguard.errors import UnavailableError, UserError
-from videoguard.subprocesses import ProcessFailedError, call
+from videoguard.subprocesses import ProcessFailedError, call, keeping_process
 
 PATIENCE_S = 20.0
 
@@ -174,3 +175,63 @@ def test_calls_from_two_threads_do_not_mix():
     for thread in threads:
         thread.join()
     assert {name: [event["number"] for event in told] for name, told in events.items()} == numbers
+
+
+def process_of(**wanted) -> int:
+    told: list[dict[str, object]] = []
+    ask("tell_process", on_event=told.append, **wanted)
+    return int(str(told[0]["process"]))
+
+
+def test_calls_within_a_block_are_answered_by_one_process():
+    with keeping_process("child"):
+        first = process_of()
+        assert process_of() == first
+        assert ask("chatter", text="done\n\x1e", numbers=[1]).text == "done\n\x1e"
+        assert process_of() == first
+    assert alive([first]) == []
+    assert process_of() != first
+
+
+@pytest.mark.parametrize("failure", ["refuse", "crash", "be_killed"])
+def test_a_kept_process_that_failed_is_not_asked_again(failure):
+    with keeping_process("child"):
+        first = process_of()
+        with pytest.raises((UserError, ProcessFailedError)):
+            ask(failure, text="why")
+        assert alive([first]) == []
+        second = process_of()
+        # One that ended while it waited is noticed.
+        os.kill(second, signal.SIGKILL)
+        # Its threads may outlive what /proc tells of it.
+        wait_until(lambda: os.waitid(os.P_PID, second, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None)
+        assert process_of() != second
+
+
+def test_a_call_beside_another_has_a_process_of_its_own(tmp_path):
+    with keeping_process("child"), ThreadPoolExecutor(1) as beside:
+        waiting = beside.submit(ask, "sleep", folder=tmp_path)
+        wait_until(lambda: len(pids_in(tmp_path)) == 1)
+        (busy,) = pids_in(tmp_path)
+        assert process_of() != busy
+        os.kill(busy, signal.SIGKILL)
+        with pytest.raises(ProcessFailedError, match="SIGKILL"):
+            waiting.result()
+
+
+def test_a_kept_process_ends_with_its_caller(tmp_path):
+    parent = subprocess.Popen([sys.executable, "-c", KEEPING.format(folder=str(tmp_path))], stdin=subprocess.DEVNULL)
+    wait_until(lambda: len(pids_in(tmp_path)) == 1)
+    pids = pids_in(tmp_path)
+    parent.kill()
+    parent.wait()
+    wait_until(lambda: not alive(pids))
+
+
+KEEPING = """
+from pathlib import Path
+from child import Done, Wanted
+from videoguard.subprocesses import call, keeping_process
+with keeping_process("child"):
+    call("child", Wanted(deed="sleep", folder=Path({folder!r})), Done, threads=1, timeout_s=600)
+"""

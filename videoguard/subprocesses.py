@@ -18,7 +18,9 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, TextIO, TypeVar
 
@@ -40,6 +42,7 @@ _GROUP_END_SECONDS = 20.0
 _log = logging.getLogger(__name__)
 _stopping = threading.Event()
 _running: set["subprocess.Popen[str]"] = set()
+_kept: "_KeptProcesses | None" = None
 
 
 class ProcessFailedError(Exception):
@@ -83,19 +86,36 @@ def call(
         MemoryExhaustedError: the child ran out of memory, and could say so.
         ProcessFailedError: the child crashed or was killed, or the user has interrupted the program.
     """
-    with _running_child([sys.executable, "-m", module], module, threads) as child:
-        alarm = threading.Timer(timeout_s, child.kill)
-        alarm.daemon = True
-        alarm.start()
-        try:
-            assert child.stdin is not None
-            # A child that ended before it read the request says why in its output, which is read below.
-            with contextlib.suppress(BrokenPipeError):
-                child.stdin.write(request.model_dump_json() + "\n")
-                child.stdin.flush()
+    content = request.model_dump_json()
+    kept = _kept
+    if kept is not None and module in kept.modules:
+        with kept.process(threads) as child, _limited(child, timeout_s):
+            _tell(child, json.dumps([module, content]))
             return _converse(child, module, reply_type, on_event)
-        finally:
-            alarm.cancel()
+    with _running_child([sys.executable, "-m", module], module, threads) as child, _limited(child, timeout_s):
+        _tell(child, content)
+        return _converse(child, module, reply_type, on_event)
+
+
+@contextlib.contextmanager
+def keeping_process(*modules: str) -> Iterator[None]:
+    """Let every `call` of these modules within the block be answered by one child process, one call after the other.
+
+    It imports its libraries once, and a handler finds what earlier calls left in its modules. Calls that come side by side,
+    or want another number of threads, have a process each. One that failed in any way is not asked again. Blocks do not
+    nest.
+
+    Args:
+        modules: each has `SERVED`, the type of its request and its handler, in its `__main__` part.
+    """
+    global _kept
+    assert _kept is None, "processes are kept already"
+    _kept = kept = _KeptProcesses(frozenset(modules))
+    try:
+        yield
+    finally:
+        _kept = None
+        kept.end()
 
 
 def call_group(
@@ -123,8 +143,50 @@ def call_group(
         return reply
 
 
+class _KeptProcesses:
+    """Child processes that wait for the next request."""
+
+    def __init__(self, modules: frozenset[str]) -> None:
+        self.modules = modules
+        self._idle: list[tuple[int, subprocess.Popen[str]]] = []
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def process(self, threads: int) -> Iterator["subprocess.Popen[str]"]:
+        """A process for one request."""
+        child = self._take(threads)
+        try:
+            yield child
+        except BaseException:
+            _end(child)
+            raise
+        with self._lock:
+            self._idle.append((threads, child))
+
+    def end(self) -> None:
+        """End the processes; none is at work any more."""
+        for _, child in self._idle:
+            _end(child)
+
+    def _take(self, threads: int) -> "subprocess.Popen[str]":
+        with self._lock:
+            for place, (others, child) in enumerate(self._idle):
+                if others == threads and child.poll() is None:
+                    del self._idle[place]
+                    return child
+        return _start([sys.executable, "-m", "videoguard.kept_process"], "videoguard.kept_process", threads)
+
+
 @contextlib.contextmanager
 def _running_child(command: Sequence[str], name: str, threads: int) -> Iterator["subprocess.Popen[str]"]:
+    child = _start(command, name, threads)
+    try:
+        yield child
+    finally:
+        _end(child)
+
+
+def _start(command: Sequence[str], name: str, threads: int) -> "subprocess.Popen[str]":
     if _stopping.is_set():
         raise ProcessFailedError(f"{name} was not started: the program is interrupted")
     child = subprocess.Popen(  # noqa: S603  the commands are the program's own
@@ -138,13 +200,34 @@ def _running_child(command: Sequence[str], name: str, threads: int) -> Iterator[
         errors="replace",
     )
     _running.add(child)
+    return child
+
+
+def _end(child: "subprocess.Popen[str]") -> None:
+    _running.discard(child)
+    if child.poll() is None:
+        child.kill()
+    child.wait()
+
+
+@contextlib.contextmanager
+def _limited(child: "subprocess.Popen[str]", seconds: float) -> Iterator[None]:
+    """Kill the child where the block takes longer."""
+    alarm = threading.Timer(seconds, child.kill)
+    alarm.daemon = True
+    alarm.start()
     try:
-        yield child
+        yield
     finally:
-        _running.discard(child)
-        if child.poll() is None:
-            child.kill()
-        child.wait()
+        alarm.cancel()
+
+
+def _tell(child: "subprocess.Popen[str]", line: str) -> None:
+    assert child.stdin is not None
+    # A child that ended before it read the request says why in its output.
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.write(line + "\n")
+        child.stdin.flush()
 
 
 def stop_children() -> None:
@@ -164,6 +247,17 @@ def serve(request_type: type[Request], handler: Callable[[Request, Emit], BaseMo
     request = request_type.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_caller, daemon=True).start()
     answer(request, handler)
+
+
+def serve_all() -> None:
+    """Answer the requests on standard input, each by the module that it names, until the caller closes it."""
+    lines: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_read_lines, args=(lines,), daemon=True).start()
+    while True:
+        name, content = json.loads(lines.get())
+        module = import_module(name)
+        request_type, handler = (import_module(f"{name}.__main__") if hasattr(module, "__path__") else module).SERVED
+        answer(request_type.model_validate_json(content), handler)
 
 
 def answer(request: Request, handler: Callable[[Request, Emit], BaseModel], *, speaks: bool = True) -> None:
@@ -258,6 +352,16 @@ def _end_with_caller() -> None:
     # the reading thread holds, a thread that the fork does not have.
     while os.read(sys.stdin.fileno(), 4096):
         pass
+    os._exit(1)
+
+
+def _read_lines(lines: "SimpleQueue[bytes]") -> None:
+    """Hand on the lines of standard input, read as `_end_with_caller` reads it, and end with the caller as that does."""
+    begun = b""
+    while part := os.read(sys.stdin.fileno(), 65536):
+        *whole, begun = (begun + part).split(b"\n")
+        for line in whole:
+            lines.put(line)
     os._exit(1)
 
 

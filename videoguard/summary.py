@@ -1,6 +1,6 @@
 """What a run came to, as the command line prints it and the flow returns it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class StepAccount(BaseModel):
     """Wall time of making those that were computed."""
     saved_seconds: float
     """Wall time that those that were reused had taken."""
+    note: str = ""
+    """What those that were computed took from earlier ones, in words."""
 
 
 def account(artifacts: Iterable[Artifact], started: datetime) -> list[StepAccount]:
@@ -47,7 +49,22 @@ def _account(step: str, artifacts: list[Artifact], started: datetime) -> StepAcc
         reused=len(reused),
         seconds=_wall_seconds(computed),
         saved_seconds=_wall_seconds(reused),
+        note=_note(computed),
     )
+
+
+def _note(computed: Iterable[Artifact]) -> str:
+    """How many videos the shards of frames decoded and took."""
+    facts = [artifact.facts for artifact in computed if "taken" in artifact.facts]
+    taken = _total(facts, "taken")
+    if taken == 0:
+        return ""
+    decoded = _total(facts, "decoded") + _total(facts, "quarantined") - taken
+    return f"{decoded:,} of {decoded + taken:,} videos decoded, the others taken from earlier shards"
+
+
+def _total(facts: Iterable[Mapping[str, object]], name: str) -> int:
+    return sum(int(str(fact[name])) for fact in facts)
 
 
 def _wall_seconds(artifacts: Iterable[Artifact]) -> float:

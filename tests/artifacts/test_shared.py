@@ -54,6 +54,15 @@ def test_another_machine_finds_what_the_first_made_whole(here, there, provenance
     assert [path.name for path in (there.root / "frames").glob(".*-*")] == []
 
 
+def test_the_artifacts_of_a_step_that_only_others_have_are_known_by_their_records(here, there, provenance, make):
+    make(here, provenance)
+    elsewhere = make(there, provenance.model_copy(update={"inputs": {"media": "d2"}}))
+    make(there, provenance.model_copy(update={"step": "dataset"}))
+    assert [record.artifact for record in here.records_elsewhere("frames")] == [elsewhere]
+    assert [record.artifact for record in there.records("frames")] == [elsewhere]
+    assert ArtifactStore(here.root).records_elsewhere("frames") == []
+
+
 def test_a_reference_fetches_the_artifact(here, there, provenance, make):
     artifact = make(here, provenance)
     assert (there.path(artifact) / "shard.parquet").is_file()

@@ -198,13 +198,13 @@ def answers(store: ArtifactStore) -> RowStore:
 
 
 def test_gc_trims_stored_answers_by_age_alone(run, call, answers):
-    assert answers.count().answers == 3
+    assert answers.count().number == 3
     last = call("gc", "--unreachable", "--unfinished", "--yes").stdout.splitlines()[-1]
     assert last.startswith("rows.db: 3 answers of ")
     assert last.endswith("removed 0 of 0 bytes")
     last = call("gc", "--older-than", "1d").stdout.splitlines()[-1]
     assert ", would remove 1 of " in last
-    assert answers.count().answers == 3
+    assert answers.count().number == 3
     told = json.loads(call("gc", "--older-than", "1d", "--yes", "--json").stdout)["answers"]
     assert (told["stored"], told["going"]) == (3, 1)
     assert told["stored_bytes"] == 3 * told["going_bytes"] > 0
@@ -217,12 +217,12 @@ def test_gc_gives_the_room_of_answers_back(call, answers, store):
     answers.add({"d": AnswerRow(**said, status="ok", answer="squat " * 100_000)})
     call("gc", "--older-than", "0h", "--yes")
     assert path.stat().st_size < 50_000
-    assert answers.count().answers == 0
+    assert answers.count().number == 0
 
 
 def test_gc_keeps_answers_while_a_run_is_at_work(run, call, killed, answers):
     assert json.loads(call("gc", "--older-than", "1d", "--yes", "--json").stdout)["answers"]["going"] == 0
-    assert answers.count().answers == 3
+    assert answers.count().number == 3
 
 
 def test_gc_makes_no_row_store_where_there_is_none(run, call, store):

@@ -14,6 +14,7 @@ from videoguard.exercises.video import write_video
 from videoguard.frames.decoding import DecodeError, decode_video
 from videoguard.frames.extraction import ShardCounts, extract_shard
 from videoguard.frames.pool import decoding_pool
+from videoguard.frames.process import Refusal
 from videoguard.frames.rule import FrameRule, SourceLimits
 from videoguard.frames.store import decode_frames
 from videoguard.frames.workers import OUT_OF_MEMORY
@@ -124,9 +125,9 @@ def test_frames_too_large_for_the_memory_limit_are_quarantined_and_the_process_l
         refused, small = pool.read([tmp_path / "large.mp4", clip], rule, timeout_s=60.0, memory_mb=32)
         (large,) = pool.read([tmp_path / "large.mp4"], rule, timeout_s=60.0, memory_mb=1024)
         assert len(children() - before) == 1
-    assert refused == OUT_OF_MEMORY
-    assert not isinstance(small, str)
-    assert not isinstance(large, str)
+    assert refused == Refusal(OUT_OF_MEMORY, lasting=False)
+    assert not isinstance(small, Refusal)
+    assert not isinstance(large, Refusal)
     assert decode_frames(large.frames).shape == (4, 36, 64, 3)
 
 

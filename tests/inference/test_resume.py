@@ -85,7 +85,7 @@ def test_no_model_is_loaded_where_nothing_is_left_to_do(inference_request, tmp_p
     infer(request, lambda event: None)
     rows = read_rows(request.output / ROWS)
     (request.output / ROWS).unlink()
-    for name in ("load_processor", "load_adapted", "load_model"):
+    for name in ("load_processor", "share_base"):
         monkeypatch.setattr(module, name, lambda *arguments: pytest.fail("a model was loaded"))
     reply = infer(request, lambda event: None)
     assert (reply.rows, reply.computed) == (len(rows), 0)

@@ -7,7 +7,8 @@ S3 takes its settings from the standard variables and files of AWS: `AWS_ACCESS_
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 # Stores of objects: one object appears whole or not at all, and there are no folders to make. Asked for a folder, s3fs
 # makes a bucket that is missing.
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci"}
+_READ_AT_ONCE = 16
+"""Records: each is small, and what takes time is the way there and back."""
 _UPLOAD_TIME = timedelta(days=1)
 """Files without a record may be an upload that is under way on another machine, until they are older than this."""
 
@@ -134,6 +137,13 @@ class SharedStore:
         """Records of all complete artifacts, oldest first."""
         with self._connection():
             found = (self._read(path) for path in self._files.glob(self._place("*", "*", RECORD)))
+            return sorted((record for record in found if record is not None), key=lambda record: record.created)
+
+    def records_of(self, step: str, known: Collection[str]) -> list[ArtifactRecord]:
+        """Records of a step's complete artifacts but those of `known` keys, oldest first."""
+        with self._connection(), ThreadPoolExecutor(_READ_AT_ONCE) as threads:
+            places = self._files.glob(self._place(step, "*", RECORD))
+            found = threads.map(self._read, (place for place in places if place.split("/")[-2] not in known))
             return sorted((record for record in found if record is not None), key=lambda record: record.created)
 
     def find_damage(self, record: ArtifactRecord) -> str | None:

@@ -105,10 +105,17 @@ class ArtifactStore:
             if self._shared is not None:
                 self._shared.put(record, self._folder(step, key))
 
-    def records(self) -> list[ArtifactRecord]:
-        """Records of the artifacts on this machine, oldest first."""
-        found = (read_record(path.parent) for path in self.root.glob(f"[!.]*/[!.]*/{RECORD}"))
+    def records(self, step: str = "[!.]*") -> list[ArtifactRecord]:
+        """Records of the artifacts on this machine, of all steps or of one, oldest first."""
+        found = (read_record(path.parent) for path in self.root.glob(f"{step}/[!.]*/{RECORD}"))
         return sorted((record for record in found if record is not None), key=lambda record: record.created)
+
+    def records_elsewhere(self, step: str) -> list[ArtifactRecord]:
+        """Records of a step's artifacts that only the shared store has, oldest first."""
+        if self._shared is None:
+            return []
+        here = {path.parent.name for path in self.root.glob(f"{step}/[!.]*/{RECORD}")}
+        return self._shared.records_of(step, here)
 
     def find_damage(self, record: ArtifactRecord) -> str | None:
         """The first fault of an artifact on this machine, in words; None where it is whole."""

@@ -4,6 +4,7 @@ from videoguard.dataset.answer_schema import load_answer_schema
 from videoguard.evaluation.custom import load_custom_metrics
 from videoguard.evaluation.evaluate_rows import evaluate_rows
 from videoguard.evaluation.request import EvaluationReply, EvaluationRequest
+from videoguard.evaluation.score_store import SCORE_STORE, ScoreStore
 from videoguard.evaluation.scores import write_evaluation
 from videoguard.inference.rows import read_rows
 from videoguard.subprocesses import Emit, serve
@@ -20,11 +21,14 @@ def evaluate(request: EvaluationRequest, emit: Emit) -> EvaluationReply:
         answer_schema=None if request.answer_schema is None else load_answer_schema(request.answer_schema),
         labels=request.labels,
         judge=request.judge,
+        store=ScoreStore(request.state / SCORE_STORE),
         custom=[] if request.custom is None else load_custom_metrics(request.custom),
     )
     write_evaluation(evaluation, request.output)
     return EvaluationReply(means={metric: summary.mean for metric, summary in evaluation.summary.items()})
 
 
+SERVED = (EvaluationRequest, evaluate)
+
 if __name__ == "__main__":
-    serve(EvaluationRequest, evaluate)
+    serve(*SERVED)

@@ -11,7 +11,10 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-_TOKENS_AT_ONCE = 2048
+# A batch has one of a few shapes, filled up where there are too few texts: which instructions compute a product depends on
+# its shape, and with them the last bits of every row. So a text has the same vector whatever it stands beside.
+_TOKENS_AT_ONCE = 256
+_LENGTH_STEP = 8
 
 
 class BertEncoder:
@@ -32,6 +35,7 @@ class BertEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(int(_read(folder / "sentence_bert_config.json")["max_seq_length"]))
+        self._longest = int(config["max_position_embeddings"])
         self._network = _Bert(config)
         weights = {name.removeprefix("bert."): tensor for name, tensor in load_file(folder / "model.safetensors").items()}
         self._network.load_state_dict(_renamed(weights, int(config["num_hidden_layers"])))
@@ -39,22 +43,28 @@ class BertEncoder:
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Mean of each text's token vectors (texts, width); texts of like length should stand together."""
+        """Mean of each text's token vectors (texts, width): the same of a text, bit by bit, beside whichever others."""
         encoded = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
-        vectors = []
-        start = 0
-        while start < len(encoded):
-            end = _batch_end(encoded, start)
-            vectors.append(self._encode(encoded[start:end]))
-            start = end
-        return np.concatenate(vectors)
+        by_length: dict[int, list[int]] = {}
+        for number, ids in enumerate(encoded):
+            length = min(-(-len(ids) // _LENGTH_STEP) * _LENGTH_STEP, self._longest)
+            by_length.setdefault(length, []).append(number)
+        vectors: list[npt.NDArray[np.float32]] = [np.empty(0, np.float32)] * len(encoded)
+        for length, numbers in by_length.items():
+            size = max(1, _TOKENS_AT_ONCE // length)
+            for start in range(0, len(numbers), size):
+                part = numbers[start : start + size]
+                batch = [encoded[number] for number in part]
+                found = self._encode(batch + [batch[0]] * (size - len(batch)), length)
+                for number, vector in zip(part, found, strict=False):
+                    vectors[number] = vector
+        return np.stack(vectors)
 
-    def _encode(self, batch: list[list[int]]) -> npt.NDArray[np.float32]:
-        longest = max(map(len, batch))
+    def _encode(self, batch: list[list[int]], longest: int) -> npt.NDArray[np.float32]:
         ids = torch.tensor([row + [0] * (longest - len(row)) for row in batch], device=self._device)
         lengths = torch.tensor([len(row) for row in batch], device=self._device)
         is_padding = torch.arange(longest, device=self._device)[None, :] >= lengths[:, None]
-        hidden = self._network(ids, is_padding if bool(is_padding.any()) else None)
+        hidden = self._network(ids, is_padding)
         mean = hidden.masked_fill(is_padding[:, :, None], 0.0).sum(dim=1) / lengths[:, None]
         found: npt.NDArray[np.float32] = mean.cpu().numpy()
         return found
@@ -102,7 +112,7 @@ class _Bert(nn.Module):
         )
         self.layers = nn.TransformerEncoder(layer, config["num_hidden_layers"], enable_nested_tensor=False)
 
-    def forward(self, ids: Tensor, is_padding: Tensor | None) -> Tensor:
+    def forward(self, ids: Tensor, is_padding: Tensor) -> Tensor:
         """Token vectors (rows, tokens, width) of ids (rows, tokens)."""
         places = torch.arange(ids.shape[1], device=ids.device)
         embedded = self.words(ids) + self.positions(places) + self.kinds(torch.zeros_like(ids))
@@ -133,17 +143,6 @@ def _renamed(weights: Mapping[str, Tensor], layers: int) -> dict[str, Tensor]:
             renamed[f"{ours}.self_attn.in_proj_{kind}"] = torch.cat(attention)
             renamed |= {f"{ours}.{mine}.{kind}": weights[f"{theirs}.{name}.{kind}"] for mine, name in parts.items()}
     return renamed
-
-
-def _batch_end(encoded: Sequence[Sequence[int]], start: int) -> int:
-    """End of a batch that begins at `start` and holds at most so many tokens, padding included."""
-    longest, end = 0, start
-    while end < len(encoded):
-        longest = max(longest, len(encoded[end]))
-        if end > start and longest * (end + 1 - start) > _TOKENS_AT_ONCE:
-            break
-        end += 1
-    return end
 
 
 def _read(path: Path) -> Any:  # noqa: ANN401  JSON of any form

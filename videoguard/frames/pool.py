@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
 
-from videoguard.frames.process import DecodingProcess, Job, MishapError, Outcome, ReadVideo
+from videoguard.frames.process import DecodingProcess, Job, MishapError, Outcome, ReadVideo, Refusal
 from videoguard.frames.rule import MEMORY_MB, FrameRule
 from videoguard.frames.workers import read_video
 from videoguard.manifests.sample import MediaSource
@@ -184,6 +184,6 @@ def _put_back(process: DecodingProcess, mishap: MishapError, waiting: deque[Job]
     yield from ((job.number, _tell(job.mishaps)) for job in at if len(job.mishaps) == _ATTEMPTS)
 
 
-def _tell(mishaps: Sequence[str]) -> str:
+def _tell(mishaps: Sequence[str]) -> Refusal:
     first, second = mishaps
-    return f"{first}, twice" if first == second else f"{first}; then {second}"
+    return Refusal(f"{first}, twice" if first == second else f"{first}; then {second}", lasting=False)

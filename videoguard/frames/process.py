@@ -29,7 +29,19 @@ _EXIT_S = 5.0
 _MB = 1 << 20
 
 ReadVideo = Callable[[Path, FrameRule], EncodedVideo]
-Outcome = EncodedVideo | str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a video has no frames."""
+
+    reason: str
+    lasting: bool
+    """Whether the content itself is the cause, so that the same rule and code would refuse it again; a crash, a time-out or
+    too little memory may be the machine's fault."""
+
+
+Outcome = EncodedVideo | Refusal
 """Frames of a video, or the reason why it has none."""
 
 
@@ -163,9 +175,9 @@ def _read(read: ReadVideo, source: MediaSource, rule: FrameRule) -> Outcome | _F
     try:
         return read(source, rule) if isinstance(source, Path) else read_images(source, rule)
     except DecodeError as error:
-        return error.reason
+        return Refusal(error.reason, lasting=error.reason != OUT_OF_MEMORY)
     except MemoryError:
-        return OUT_OF_MEMORY
+        return Refusal(OUT_OF_MEMORY, lasting=False)
     except Exception:  # noqa: BLE001  # told to the parent, which raises it
         return _Fault(traceback.format_exc())
 

@@ -12,5 +12,7 @@ def answer(request: InferenceRequest, emit: Emit) -> InferenceReply:
     return (answer_streams if is_guard_split(read_split(request.dataset, "test")) else infer)(request, emit)
 
 
+SERVED = (InferenceRequest, answer)
+
 if __name__ == "__main__":
-    serve(InferenceRequest, answer)
+    serve(*SERVED)

@@ -1,6 +1,7 @@
 """Answers for the test split of a dataset, a row a sample."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from videoguard.dataset.building import messages_of, read_split
@@ -13,9 +14,10 @@ from videoguard.inference.prompts import Question
 from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow, write_rows
+from videoguard.inference.shared_base import share_base
 from videoguard.inference.structured.answers import JsonAnswers, free_settings, generation_settings, json_answers
 from videoguard.models.base import BaseModelFolder, find_base
-from videoguard.models.loading import load_adapted, load_model, load_processor, usable_device
+from videoguard.models.loading import load_processor, usable_device
 from videoguard.models.preprocessing import Preprocessor, digest_processor, frame_rule_of, make_record, read_record
 
 ROWS = "rows.jsonl"
@@ -52,12 +54,12 @@ def infer(request: InferenceRequest, emit: Emit) -> InferenceReply:
     missing = [number for number in range(len(split)) if number not in rows]
     if missing:
         note = _noting(emit, rows, len(split))
-        answerer = _load(request, base, frames, note, labels)
-        for group in answerer.answer([questions[number] for number in missing]):
-            made = {missing[place]: row for place, row in group.items()}
-            store.add({keys[number]: row for number, row in made.items()})
-            rows |= made
-            emit({"step": len(rows), "of": len(split), "metrics": {}})
+        with _loaded(request, base, frames, note, labels) as answerer:
+            for group in answerer.answer([questions[number] for number in missing]):
+                made = {missing[place]: row for place, row in group.items()}
+                store.add({keys[number]: row for number, row in made.items()})
+                rows |= made
+                emit({"step": len(rows), "of": len(split), "metrics": {}})
     in_order = [rows[number] for number in range(len(split))]
     write_rows(request.output / ROWS, in_order)
     return InferenceReply(
@@ -112,37 +114,45 @@ def _noting(emit: Emit, rows: Mapping[int, AnswerRow], of: int) -> Callable[[str
     return lambda message: emit({"step": len(rows), "of": of, "metrics": {}, "note": message})
 
 
-def _load(
+@contextmanager
+def _loaded(
     request: InferenceRequest,
     base: BaseModelFolder,
     frames: FrameStore | None,
     note: Callable[[str], None],
     labels: LabelForm | None,
-) -> Answerer:
-    processor = load_processor(base)
-    adapter = request.adapter
-    if adapter is not None:
-        asked = make_record(
-            base,
-            digest_processor(processor),
-            request.frames,
-            base_name=request.base_name,
-            system_prompt=request.system_prompt,
-            question=request.question,
-            text_only=request.frame_store is None,
-        )
-        read_record(adapter).require_same(asked, adapter)
+) -> Iterator[Answerer]:
     inference = request.inference
     json = json_answers(request.answer_schema, inference)
     if inference.engine == "vllm":
-        return _load_vllm(request, base, Preprocessor(processor, base.family), frames, json)
+        processor = load_processor(base)
+        require_same_preprocessing(request, base, digest_processor(processor))
+        yield _load_vllm(request, base, Preprocessor(processor, base.family), frames, json)
+        return
     device = usable_device(inference.device, request.shard)
-    how = {"quantization": request.quantization, "attention": request.attention, "device": device}
-    model = load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
-    engine = Engine(model, Preprocessor(processor, base.family), inference.batch_size, note)
-    settings = generation_settings(inference.max_new_tokens, json, engine)
-    scorer = None if labels is None else LabelScorer(engine, labels)
-    return Answerer(engine, frames, settings, inference.workers, json, scorer)
+    shared = share_base(base, request.dtype, quantization=request.quantization, attention=request.attention, device=device)
+    require_same_preprocessing(request, base, shared.processor_digest)
+    with shared.using_once(request.adapter) as model:
+        engine = Engine(model, shared.preprocessor, inference.batch_size, note)
+        settings = generation_settings(inference.max_new_tokens, json, engine)
+        scorer = None if labels is None else LabelScorer(engine, labels)
+        yield Answerer(engine, frames, settings, inference.workers, json, scorer)
+
+
+def require_same_preprocessing(request: InferenceRequest, base: BaseModelFolder, processor_digest: str) -> None:
+    """Raise `UserError`, with both values, where the adapter was trained with another preprocessing than is asked for."""
+    if request.adapter is None:
+        return
+    asked = make_record(
+        base,
+        processor_digest,
+        request.frames,
+        base_name=request.base_name,
+        system_prompt=request.system_prompt,
+        question=request.question,
+        text_only=request.frame_store is None,
+    )
+    read_record(request.adapter).require_same(asked, request.adapter)
 
 
 def _load_vllm(

@@ -1,9 +1,11 @@
 """One base model that answers with one adapter after the other, without being loaded again."""
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
@@ -49,6 +51,14 @@ class SharedBase:
             return
         yield self._model
 
+    @contextmanager
+    def using_once(self, adapter: Path | None) -> Iterator[PreTrainedModel | PeftModel]:
+        """As `using`; the adapter is forgotten after the block."""
+        with self.using(adapter) as model:
+            yield model
+        if adapter is not None:
+            self.forget(adapter)
+
     def forget(self, adapter: Path) -> None:
         """Free the memory of an adapter that is not asked for any more."""
         name = self._names.pop(adapter, None)
@@ -71,3 +81,26 @@ class SharedBase:
         assert isinstance(self._model, PeftModel)
         self._model.set_adapter(self._names[adapter])
         self._model.eval()
+
+
+_Key = tuple[Path, str, str, str, str, str]
+_shared: dict[_Key, SharedBase] = {}
+
+
+def share_base(
+    base: BaseModelFolder, dtype: str, *, quantization: str = "none", attention: str = "auto", device: str = "auto"
+) -> SharedBase:
+    """The base, loaded once in this process for as long as no other one is asked for.
+
+    An answer does not depend on it: with one adapter in use, or none, the others on the base take no part in what is
+    computed.
+    """
+    key = (base.folder, base.digest, dtype, quantization, attention, device)
+    if key not in _shared:
+        # Two would need the memory of both.
+        _shared.clear()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        _shared[key] = SharedBase(base, dtype, quantization=quantization, attention=attention, device=device)
+    return _shared[key]

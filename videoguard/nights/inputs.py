@@ -50,7 +50,7 @@ def read_durations(shard_folders: Iterable[Path]) -> dict[str, float]:
     """Seconds of each decoded content, by its digest."""
     import pyarrow.parquet as pq
 
-    from videoguard.frames.extraction import FRAMES
+    from videoguard.frames.shard import FRAMES
 
     durations: dict[str, float] = {}
     for folder in shard_folders:

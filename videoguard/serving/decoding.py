@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 
 from videoguard.frames.pool import DecodingPool
-from videoguard.frames.process import Outcome, ReadVideo
+from videoguard.frames.process import Outcome, ReadVideo, Refusal
 from videoguard.frames.rule import FrameRule
 from videoguard.frames.workers import EncodedVideo, read_video
 from videoguard.manifests.sample import MediaSource
@@ -67,8 +67,8 @@ class Decoder:
             raise internal() from None
         finally:
             self._counters.decoding.observe(monotonic() - began)
-        if isinstance(outcome, str):
-            raise _refusal(outcome)
+        if isinstance(outcome, Refusal):
+            raise _refusal(outcome.reason)
         return outcome
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,7 @@ from videoguard.dataset.answer_schema import AnswerSchema
 from videoguard.evaluation.encoding import TextEncoder, load_text_encoder
 from videoguard.evaluation.metrics.row_metric import RowMetric
 from videoguard.evaluation.scores import MetricFacts, Scale
+from videoguard.evaluation.sentence_model import digest_encoder, locate_sentence_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,10 @@ class KnownMetric:
     """Whether it needs the sentence encoder, whose work can be done beside that of the others."""
     of: Literal["answer", "generated"] = "answer"
     """Whether the answer that counts is measured, or what was generated before a repair."""
+    decided_by: Callable[[Ingredients], dict[str, object]] | None = None
+    """What decides the score of a row beside its two texts and the code, where scores are kept; raises as `build` does.
+    None where a score may depend on other rows, where there is a figure over all rows at once, or where to compute it is
+    as quick as to look it up."""
 
 
 def known_metrics() -> dict[str, KnownMetric]:
@@ -174,14 +180,48 @@ def _facts(
     return MetricFacts(name=name, title=title, scale=scale, about=about, better=better)
 
 
+def _by_words(*packages: str) -> Callable[[Ingredients], dict[str, object]]:
+    return lambda given: _versions(*packages)
+
+
+def _by_wordnet(given: Ingredients) -> dict[str, object]:
+    from videoguard.evaluation.wordnet import provide_wordnet
+
+    # Where it is absent nothing is scored, whatever is stored.
+    provide_wordnet(given.state, install=False)
+    return _versions("nltk")
+
+
+def _by_encoder(given: Ingredients) -> dict[str, object]:
+    located = locate_sentence_model(given.sentence_model, check=False)
+    return {"encoder": digest_encoder(located), **_versions("torch", "tokenizers", "sentence-transformers")}
+
+
+def _by_labels_and_encoder(given: Ingredients) -> dict[str, object]:
+    return {"labels": list(given.labels), **_by_encoder(given)}
+
+
+def _versions(*packages: str) -> dict[str, object]:
+    return {package: version(package) for package in packages}
+
+
 _METRICS = (
     KnownMetric(
         _facts("bert_similarity", "BERT similarity", "share", "Cosine of the sentence embeddings."),
         _bert_similarity,
         encodes=True,
+        decided_by=_by_encoder,
     ),
-    KnownMetric(_facts("meteor", "METEOR", "share", "Words in common, with stems, synonyms and order."), _meteor),
-    KnownMetric(_facts("rouge_l", "ROUGE-L", "share", "Longest common subsequence of words."), _rouge_l),
+    KnownMetric(
+        _facts("meteor", "METEOR", "share", "Words in common, with stems, synonyms and order."),
+        _meteor,
+        decided_by=_by_wordnet,
+    ),
+    KnownMetric(
+        _facts("rouge_l", "ROUGE-L", "share", "Longest common subsequence of words."),
+        _rouge_l,
+        decided_by=_by_words("rouge-score"),
+    ),
     KnownMetric(
         _facts("exercise_accuracy", "Exercise identification", "yes_no", "The answer names the wanted exercise."),
         _exercise_accuracy,
@@ -199,6 +239,7 @@ _METRICS = (
         _action_top1,
         against="label",
         encodes=True,
+        decided_by=_by_labels_and_encoder,
     ),
     KnownMetric(
         _facts(

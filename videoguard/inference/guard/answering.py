@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
+from peft import PeftModel
+from transformers import PreTrainedModel
 
 from videoguard.dataset.building import read_split
 from videoguard.dataset.guard import GuardedClip, GuardedVideo
@@ -13,14 +16,14 @@ from videoguard.frames.store import FrameStore
 from videoguard.inference.answering import decided_by, failed_row, row_key, row_of
 from videoguard.inference.guard.guard import GuardSettings, StreamingGuard
 from videoguard.inference.guard.trace import ClipTrace, GuardTrace, alarms_of
-from videoguard.inference.infer import ROWS, in_shard, question_of
+from videoguard.inference.infer import ROWS, in_shard, question_of, require_same_preprocessing
 from videoguard.inference.request import InferenceReply, InferenceRequest
 from videoguard.inference.row_store import RowStore
 from videoguard.inference.rows import AnswerRow, write_rows
+from videoguard.inference.shared_base import share_base
 from videoguard.models.base import BaseModelFolder, find_base
 from videoguard.models.families import require_streaming
-from videoguard.models.loading import load_adapted, load_model, load_processor
-from videoguard.models.preprocessing import Preprocessor, digest_processor, frame_rule_of, make_record, read_record
+from videoguard.models.preprocessing import Preprocessor, frame_rule_of
 
 Row = Mapping[str, Any]
 Emit = Callable[[dict[str, object]], None]
@@ -57,11 +60,14 @@ def answer_streams(request: InferenceRequest, emit: Emit) -> InferenceReply:
         emit({"step": len(rows), "of": len(split), "metrics": {}, "note": f"{len(rows)} answers kept"})
     missing = [number for number in range(len(split)) if number not in rows]
     if missing:
-        judge = _Judge(request, base, frames)
-        for number in missing:
-            rows[number] = judge.answer(split[number])
-            store.add({keys[number]: rows[number]})
-            emit({"step": len(rows), "of": len(split), "metrics": {}})
+        shared = share_base(base, request.dtype, quantization=request.quantization, attention=request.attention)
+        require_same_preprocessing(request, base, shared.processor_digest)
+        with shared.using_once(request.adapter) as model:
+            judge = _Judge(model, shared.preprocessor, frames, request.inference.max_new_tokens)
+            for number in missing:
+                rows[number] = judge.answer(split[number])
+                store.add({keys[number]: rows[number]})
+                emit({"step": len(rows), "of": len(split), "metrics": {}})
     in_order = [rows[number] for number in range(len(split))]
     write_rows(request.output / ROWS, in_order)
     return InferenceReply(
@@ -90,29 +96,14 @@ def _keys(request: InferenceRequest, base: BaseModelFolder, split: Sequence[Row]
     return keys
 
 
+@dataclass(frozen=True)
 class _Judge:
     """A loaded model, and the frames of the videos."""
 
-    def __init__(self, request: InferenceRequest, base: BaseModelFolder, frames: FrameStore) -> None:
-        processor = load_processor(base)
-        if request.adapter is not None:
-            asked = make_record(
-                base,
-                digest_processor(processor),
-                request.frames,
-                base_name=request.base_name,
-                system_prompt=request.system_prompt,
-                question=request.question,
-            )
-            read_record(request.adapter).require_same(asked, request.adapter)
-        how = {"quantization": request.quantization, "attention": request.attention}
-        adapter = request.adapter
-        self._model = (
-            load_adapted(base, request.dtype, adapter, **how) if adapter else load_model(base, request.dtype, **how)
-        )
-        self._preprocessor = Preprocessor(processor, base.family)
-        self._frames = frames
-        self._response_tokens = request.inference.max_new_tokens
+    model: PreTrainedModel | PeftModel
+    preprocessor: Preprocessor
+    frames: FrameStore
+    response_tokens: int
 
     def answer(self, row: Row) -> AnswerRow:
         """The row of one video."""
@@ -120,13 +111,13 @@ class _Judge:
         question = question_of(row)
         first = question.messages[0]
         guard = StreamingGuard(
-            self._model,
-            self._preprocessor,
+            self.model,
+            self.preprocessor,
             GuardSettings(
                 question=row["question"],
                 system=first["content"][0].get("text") if first["role"] == "system" else None,
                 clip_frames=None,
-                response_tokens=self._response_tokens,
+                response_tokens=self.response_tokens,
             ),
         )
         wanted = GuardedVideo.model_validate_json(row["guard"])
@@ -153,7 +144,7 @@ class _Judge:
         )
 
     def _judge_clip(self, guard: StreamingGuard, part: GuardedClip) -> ClipTrace:
-        pictures = self._frames.frames(part.video)
+        pictures = self.frames.frames(part.video)
         decisions = [guard.push(pictures[place : place + 1], time) for place, time in enumerate(part.times)]
         clip = guard.close_clip(part.video)
         assert clip is not None

@@ -122,7 +122,7 @@ def listing(clips: int, folder: Path) -> Figures:
     clock = Clock(clips)
     write_listing(made, folder)
     written = clock.each()
-    size = (folder / "listing.json").stat().st_size / clips
+    size = sum(file.stat().st_size for file in folder.iterdir()) / clips
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         read = process.submit(_read_listing, folder, clips).result()
     return {"write ms": written, "bytes on disk": size, **read}

@@ -136,10 +136,7 @@ def extract_frames_task(
     """Decode the videos of one shard that no earlier one holds."""
 
     def fill(draft: Draft) -> None:
-        listing = listing_of(place, data, manifest)
-        sources = listing.sources
-        wanted = set(digests)
-        media = {digest: sources[clip] for clip, digest in listing.media_digests.items() if digest in wanted and digest}
+        media = listing_of(place, data, manifest).media_of(digests)
         cut = (shard_number(digests[0], rule.shards), rule.shards)
         earlier = find_earlier(place, provenance, cut, media)
         note = f"{len(earlier):,} of {len(media):,} from an earlier shard" if earlier else ""

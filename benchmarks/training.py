@@ -1,7 +1,8 @@
 """Samples a second of a LoRA training over three epochs, media included: ours against TRL's SFTTrainer.
 
-    python benchmarks/training.py               about five minutes on two cores; needs `pip install trl`
+    python benchmarks/training.py               about ten minutes on two cores; needs `pip install trl`
     python benchmarks/training.py --clips 60 --rounds 1
+    python benchmarks/training.py --seconds 5   shorter clips: less of the time is decoding, which is what we do once
 
 The same tiny InternVL, clips, frames, batch, optimizer and adapter for both, in processes of their own. Ours decodes each
 clip once, stores its frames and trains on them. TRL's trainer has its own vision collator and a data set that decodes, by
@@ -33,7 +34,9 @@ RULE = FramesSection(max_side=480, shards=2)
 LORA = LoraSection(r=16, alpha=32)
 # A data set must hold some clips out: ours decodes them too, and neither trains on them.
 HELD_OUT = 0.02
-SIZE, SECONDS, FPS = 480, 5.0, 25
+SIZE, FPS = 480, 25
+# As long as a clip of Kinetics.
+SECONDS = 10.0
 QUESTION = "Which exercise is it, and how well is it done?"
 
 
@@ -49,6 +52,7 @@ class Run:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=96)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of a clip (default: %(default)g)")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--arm", choices=list(ARMS), help=argparse.SUPPRESS)
@@ -59,7 +63,7 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         work = Path(folder)
-        samples = prepare(work, arguments.clips)
+        samples = prepare(work, arguments.clips, arguments.seconds)
         runs = {name: best(name, work, samples, arguments.rounds) for name in ARMS}
     ours, frames = runs["ours, from the video files"], runs["ours, from stored frames"]
     theirs = max((runs[name] for name in THEIRS_FROM_VIDEO), key=lambda run: run.rate)
@@ -76,7 +80,7 @@ def main() -> int:
     return 0 if from_video >= GOAL_FROM_VIDEO and from_frames >= GOAL_FROM_FRAMES else 1
 
 
-def prepare(work: Path, clips: int) -> int:
+def prepare(work: Path, clips: int, seconds: float) -> int:
     """The clips, the tiny base and, for the arms that read stored frames, those; the number of samples to train on."""
     from videoguard.dataset.building import read_split
     from videoguard.exercises.catalogue import CLASSES
@@ -86,12 +90,12 @@ def prepare(work: Path, clips: int) -> int:
 
     per_form = max(1, round(clips / len(CLASSES)))
     generate_exercise_videos(
-        work / "data", videos_per_form=per_form, answers="text", size=SIZE, seconds=SECONDS, fps=FPS, seed=SEED, workers=2
+        work / "data", videos_per_form=per_form, answers="text", size=SIZE, seconds=seconds, fps=FPS, seed=SEED, workers=2
     )
     build_tiny(TinyModel(), tokenizer_corpus(), SEED, work / "base")
     store_frames(work)
     samples = len(read_split(work / "dataset", "train"))
-    frames = f"{SECONDS * FPS:.0f} frames of {SIZE} × {SIZE} pixels, of which {RULE.count} are seen"
+    frames = f"{seconds * FPS:.0f} frames of {SIZE} × {SIZE} pixels, of which {RULE.count} are seen"
     print(f"{per_form * len(CLASSES)} clips of {frames}; {samples} to train on", file=sys.stderr)
     return samples
 

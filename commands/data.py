@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from commands.options import RecipeArgument, SetOption
 from videoguard.estimate.preview import Preview, PreviewRequest
 from videoguard.manifests.checking import ManifestCheck, check_reading
 from videoguard.manifests.converting import Conversion, convert_reading
@@ -99,13 +100,11 @@ def convert(
 
 @app.command()
 def preview(
-    recipe: Annotated[Path, typer.Argument(help="YAML recipe, such as configs/quickstart.yaml.")],
+    recipe: RecipeArgument,
     sample: Annotated[
         str | None, typer.Option(metavar="ID|N", help="A sample by its id, or by its place in the training split, from 0.")
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given several times.")
-    ] = None,
+    overrides: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one example as the training will see it: what the model reads, and marked what it learns to write.

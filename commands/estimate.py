@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from commands.options import RecipeArgument, SetOption
 from videoguard.disk import Need, size_in_words
 from videoguard.estimate.result import Estimate, EstimateRequest, require_possible
 from videoguard.recipes import load_recipe
@@ -19,10 +19,8 @@ _HOUR = 3600.0
 
 
 def estimate(
-    recipe: Annotated[Path, typer.Argument(help="YAML recipe, such as configs/quickstart.yaml.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given several times.")
-    ] = None,
+    recipe: RecipeArgument,
+    overrides: SetOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell what a run will take: samples, tokens, steps, parameters, memory and disk.

@@ -3,7 +3,6 @@
 import signal
 from contextlib import ExitStack
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from commands.figures import summary_words
+from commands.options import RecipeArgument, RefreshOption, SetOption, SummaryOption, VerboseOption
 from commands.prefect_server import prefect_server
 from commands.run import interrupt
 from commands.terminal import RunDisplay, print_list, print_steps
@@ -27,10 +27,8 @@ _COLOURS = {"passed": "green", "regressed": "red", "drifted": "yellow", "undecid
 
 
 def nightly(
-    recipe: Annotated[Path, typer.Argument(help="YAML recipe, such as configs/quickstart.yaml.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given several times.")
-    ] = None,
+    recipe: RecipeArgument,
+    overrides: SetOption = None,
     models: Annotated[
         list[str] | None,
         typer.Option("--model", metavar="champion|candidate|base", help="Ask this model alone; may be given several times."),
@@ -47,11 +45,9 @@ def nightly(
         bool | None,
         typer.Option("--promote/--no-promote", help="Whether a candidate that is shown to be better becomes champion."),
     ] = None,
-    refresh: Annotated[
-        list[str] | None, typer.Option(metavar="STEP", help="Make a step again though it is stored, such as inference.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show the log of Prefect.")] = False,
+    refresh: RefreshOption = None,
+    as_json: SummaryOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Ask champion, candidate and base about the test samples of today, and compare with the nights before.
 

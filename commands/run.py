@@ -3,13 +3,12 @@
 import signal
 from contextlib import ExitStack
 from importlib import import_module
-from pathlib import Path
 from types import FrameType
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from commands.options import RecipeArgument, RefreshOption, SetOption, SummaryOption, VerboseOption
 from commands.prefect_server import prefect_server
 from commands.standing import find_standing
 from commands.terminal import RunDisplay, print_summary
@@ -19,15 +18,11 @@ from videoguard.subprocesses import stop_children
 
 
 def run(
-    recipe: Annotated[Path, typer.Argument(help="YAML recipe, such as configs/quickstart.yaml.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given several times.")
-    ] = None,
-    refresh: Annotated[
-        list[str] | None, typer.Option(metavar="STEP", help="Make a step again though it is stored, such as inference.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show the log of Prefect.")] = False,
+    recipe: RecipeArgument,
+    overrides: SetOption = None,
+    refresh: RefreshOption = None,
+    as_json: SummaryOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Fine-tune and evaluate by a recipe: videos in; a registered adapter, its scores and a workbook out.
 

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from commands.options import SetOption, SummaryOption, VerboseOption
 from commands.prefect_server import prefect_server
 from commands.run import interrupt
 from commands.terminal import RunDisplay, print_list, print_steps
@@ -59,14 +60,12 @@ def generate(
     processes: Annotated[int | None, typer.Option(help="Processes that share the items, one a GPU.")] = None,
     no_guardrail: Annotated[bool, typer.Option("--no-guardrail", help="Look at no prompt and no clip; recorded.")] = False,
     no_refiner: Annotated[bool, typer.Option("--no-refiner", help="Take prompts as they are; recorded.")] = False,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be given several times.")
-    ] = None,
+    overrides: SetOption = None,
     refresh: Annotated[
         list[str] | None, typer.Option(metavar="STEP", help="Make a step again though it is stored, such as world-clip.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show the log of Prefect.")] = False,
+    as_json: SummaryOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Generate clips by a recipe, by options, or both; each gets a .json beside it that makes it again.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from prefect import task
 
 from tasks.base_model import BaseReference
+from tasks.report import FRAMES
 from tasks.runs import recipe_run, training_run
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from videoguard.artifacts.records import Artifact, Provenance
@@ -98,7 +99,7 @@ def _publication(place: Workplace, config: RunConfig, recorded: Artifact, report
 
 @task(name="publish", timeout_seconds=HOUR, cache_policy=ByProvenance(provenance=_publication), **OPTIONS)
 def publish_report(place: Workplace, config: RunConfig, recorded: Artifact, report: Artifact) -> Artifact:
-    """Log workbook and page to the recipe's run, and mark it as finished."""
+    """Log workbook, page and pictures of the shown samples to the recipe's run, and mark it as finished."""
 
     def fill(draft: Draft) -> None:
         from videoguard.registry.tracking import connect
@@ -107,6 +108,7 @@ def publish_report(place: Workplace, config: RunConfig, recorded: Artifact, repo
         run_id = str(recorded.facts["run_id"])
         files = [file for kind in ("*.xlsx", "*.html") for file in place.path(report).glob(kind)]
         tracking.log_files(run_id, files, "report")
+        tracking.log_files(run_id, sorted((place.path(report) / FRAMES).glob("*.jpg")), FRAMES)
         tracking.finish(run_id, succeeded=True)
         draft.facts = {"run_id": run_id}
 

@@ -31,6 +31,8 @@ from videoguard.summary import RunSummary, account
 from videoguard.training.request import TrainingReply
 
 BASE, TUNED = "base", "fine_tuned"
+FRAMES = "frames"
+"""Folder of the pictures of the samples that the report shows."""
 _NAMES = {BASE: "Base model", TUNED: "Fine-tuned"}
 
 
@@ -139,9 +141,10 @@ def _copies(config: RunConfig, report: Artifact) -> list[Path]:
     **OPTIONS,
 )
 def write_report(place: Workplace, config: RunConfig, command: str, steps: Steps) -> Artifact:
-    """Write the workbook and the page into the store, and copies into the folder of reports."""
+    """Write workbook, page and the pictures of shown samples into the store, and copies of the first two for the user."""
 
     def fill(draft: Draft) -> None:
+        from videoguard.report.strips import write_strips
         from videoguard.report.web_page import write_page
         from videoguard.report.workbook import write_workbook
 
@@ -155,6 +158,9 @@ def write_report(place: Workplace, config: RunConfig, command: str, steps: Steps
             page = Path(file).with_suffix(".html").name
             write_page(content, draft.folder / page, opened_from=opened_from)
             draft.facts = {"file": file, "page": page}
+        pictures = draft.folder / FRAMES
+        pictures.mkdir()
+        write_strips(content, pictures)
 
     report = place.make(_provenance(place, config, command, steps), fill)
     for copy in _copies(config, report):

@@ -65,6 +65,10 @@ def test_the_pages_show_the_run_and_give_the_workbook_away(server, quickstart):
     # Others may have run the recipe again since, and each has its workbook.
     workbook = f"report/{Path(quickstart.summary['workbook']).name}"
     assert workbook in {file["path"] for file in _mlflow(server, "artifacts/list", run_id=run_id, path="report")["files"]}
+    pictures = {
+        Path(file["path"]).suffix for file in _mlflow(server, "artifacts/list", run_id=run_id, path="frames")["files"]
+    }
+    assert pictures == {".jpg"}
     # What a click on the file in the page asks for.
     address = f"http://127.0.0.1:{server.mlflow_port}/get-artifact?run_uuid={run_id}&path={urllib.parse.quote(workbook)}"
     with urllib.request.urlopen(address, timeout=60) as answer:

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,8 +16,8 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ SECRETS = {
     "MLFLOW_SECRET_KEY": "signs-sessions",
 }
 START_SECONDS = 120.0
+# Enough for the training to go on while the servers are away.
+EPOCHS, AWAY_SECONDS = 12, 5.0
 Server = subprocess.Popen[bytes]
 
 
@@ -92,6 +95,16 @@ class Team:
     postgres: int
     client: Mapping[str, str]
     """The variables of a machine of the team."""
+    begin: Callable[[ExitStack], None]
+    """Starts both servers, until the stack is closed."""
+    running: ExitStack
+    """Holds both servers."""
+
+    def be_away(self, seconds: float) -> None:
+        """Take both servers away, and start them again where they were."""
+        self.running.close()
+        time.sleep(seconds)
+        self.begin(self.running)
 
 
 def free_port() -> int:
@@ -177,19 +190,23 @@ def team(tmp_path_factory) -> Iterator[Team]:
             own = {key: _at(value, places) for key, value in own.items()}
             return {**kept, "HOME": str(folder), "PREFECT_HOME": str(folder / "prefect"), **own}
 
-        servers = {}
+        def begin(running: ExitStack) -> None:
+            begun = {}
+            for name, address in (("prefect", prefect), ("mlflow", mlflow)):
+                port = address.rpartition(":")[2]
+                command = [
+                    part.replace("0.0.0.0", "127.0.0.1").replace("4200", port).replace("--port=5000", f"--port={port}")
+                    for part in found[name]["command"]
+                ]
+                begun[name] = running.enter_context(serving(command, folder, variables(name), folder / f"{name}.log"))
+            wait_for(f"{prefect}/api/health", begun["prefect"], folder / "prefect.log")
+            wait_for(f"{mlflow}/health", begun["mlflow"], folder / "mlflow.log")
+
         run_service(found["bucket"]["command"], folder, variables("bucket"))
-        for name, address in (("prefect", prefect), ("mlflow", mlflow)):
-            port = address.rpartition(":")[2]
-            command = [
-                part.replace("0.0.0.0", "127.0.0.1").replace("4200", port).replace("--port=5000", f"--port={port}")
-                for part in found[name]["command"]
-            ]
-            servers[name] = held.enter_context(serving(command, folder, variables(name), folder / f"{name}.log"))
-        wait_for(f"{prefect}/api/health", servers["prefect"], folder / "prefect.log")
-        wait_for(f"{mlflow}/health", servers["mlflow"], folder / "mlflow.log")
+        running = held.enter_context(ExitStack())
+        begin(running)
         client = {key: _at(value, places) for key, value in found["worker"]["environment"].items()}
-        yield Team(prefect, mlflow, s3, postgres, client)
+        yield Team(prefect, mlflow, s3, postgres, client, begin, running)
 
 
 def _at(value: str, places: Mapping[str, str]) -> str:
@@ -208,7 +225,7 @@ def run_service(command: list[str], folder: Path, environment: Mapping[str, str]
 def serving(
     command: list[str], folder: Path, environment: Mapping[str, str], log: Path
 ) -> "Iterator[subprocess.Popen[bytes]]":
-    with log.open("wb") as output:
+    with log.open("ab") as output:
         server = subprocess.Popen(
             [str(BIN / command[0]), *command[1:]],
             cwd=folder,
@@ -253,21 +270,38 @@ def ask(url: str, login: str | None, question: object = None) -> Any:
 
 @pytest.fixture(scope="module")
 def finished(team, tmp_path_factory) -> dict[str, Any]:
-    """A small run of a machine of the team: what the recipe lacks of the team, its environment names."""
+    """A small run of a machine of the team: what the recipe lacks of the team, its environment names.
+
+    Both servers go away while it trains, and come back.
+    """
     folder: Path = tmp_path_factory.mktemp("machine")
     (folder / "small.yaml").write_text(RECIPE)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "AWS_"))}
-    ended = subprocess.run(
-        [str(BIN / "video-guard"), "run", "small.yaml", "--json"],
+    running = subprocess.Popen(
+        [str(BIN / "video-guard"), "run", "small.yaml", "--json", "--set", f"training.epochs={EPOCHS}"],
         cwd=folder,
         env={**kept, "HOME": str(folder / "home"), **team.client},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=900,
+        start_new_session=True,
     )
-    assert ended.returncode == 0, ended.stderr
-    return {**json.loads(ended.stdout), "folder": folder}
+    try:
+        while running.poll() is None and "training" not in running_steps(team):
+            time.sleep(0.2)
+        team.be_away(AWAY_SECONDS)
+        stdout, stderr = running.communicate(timeout=900)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == 0, stderr
+    return {**json.loads(stdout), "folder": folder}
+
+
+def running_steps(team) -> set[str]:
+    runs = ask(f"{team.prefect}/api/task_runs/filter", SECRETS["PREFECT_AUTH"], {})
+    return {run["name"].rpartition("-")[0] for run in runs if run["state_type"] == "RUNNING"}
 
 
 @pytest.mark.parametrize("login", [None, "team:wrong", "team:"])
@@ -284,6 +318,9 @@ def test_both_servers_refuse_who_does_not_know_the_password(team, login):
 def test_prefect_and_mlflow_of_the_team_have_the_run(team, finished):
     (flow_run,) = ask(f"{team.prefect}/api/flow_runs/filter", SECRETS["PREFECT_AUTH"], {})
     assert flow_run["state_type"] == "COMPLETED"
+    steps = ask(f"{team.prefect}/api/task_runs/filter", SECRETS["PREFECT_AUTH"], {})
+    assert {step["state_type"] for step in steps} == {"COMPLETED"}
+    assert "publish" in {step["name"].rpartition("-")[0] for step in steps}
     assert finished["tracking_uri"] == team.mlflow
     login = f"{SECRETS['MLFLOW_USER']}:{SECRETS['MLFLOW_PASSWORD']}"
     told = ask(f"{team.mlflow}/api/2.0/mlflow/runs/get?run_id={finished['run_id']}", login)
@@ -293,6 +330,13 @@ def test_prefect_and_mlflow_of_the_team_have_the_run(team, finished):
     tags = {tag["key"]: tag["value"] for tag in trained["run"]["data"]["tags"]}
     # The training is a run within that of the flow.
     assert tags["mlflow.parentRunId"] == finished["run_id"]
+    # What was measured while nobody answered is there too.
+    (log,) = (finished["folder"] / ".video-guard/artifacts/training").glob("*/log.jsonl")
+    logged = [point["step"] for point in map(json.loads, log.read_text().splitlines()) if "train_loss" in point]
+    asked = f"run_id={trained['run']['info']['run_id']}&metric_key=train_loss"
+    history = ask(f"{team.mlflow}/api/2.0/mlflow/metrics/get-history?{asked}", login)["metrics"]
+    assert sorted(int(point["step"]) for point in history) == logged
+    assert len(logged) >= EPOCHS
 
 
 def test_postgres_and_s3_keep_what_was_recorded_and_the_machine_only_its_cache(team, finished):
@@ -330,4 +374,5 @@ def test_postgres_and_s3_keep_what_was_recorded_and_the_machine_only_its_cache(t
     assert records == {key for key in stored if key.startswith("artifacts/") and key.endswith("/artifact.json")}
 
     databases = [path for path in finished["folder"].rglob("*") if path.is_file() and path.read_bytes()[:6] == b"SQLite"]
-    assert [path.relative_to(finished["folder"]).as_posix() for path in databases] == [".video-guard/rows.db"]
+    kept = {path.relative_to(finished["folder"]).as_posix() for path in databases}
+    assert kept == {".video-guard/rows.db", ".video-guard/scores.db"}

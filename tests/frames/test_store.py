@@ -54,6 +54,18 @@ def test_frames_are_those_that_the_decoder_gave(place, twenty_videos):
         np.testing.assert_array_equal(store.timestamps(video), decoded.timestamps_s)
 
 
+def test_places_are_those_in_the_files(place):
+    store = FrameStore(*place)
+    ordered = sorted(store.videos(), key=store.place_of)
+    stored = [
+        digest
+        for folder in place[1]
+        for digest in pq.read_table(folder / "frames.parquet", columns=["media_digest"])["media_digest"].to_pylist()
+    ]
+    assert [store.digest_of(video) for video in ordered] == stored
+    assert len({store.place_of(video)[:2] for video in ordered}) == 3
+
+
 def test_each_video_has_its_own_frames_in_whatever_order_they_are_asked_for(place, twenty_videos):
     assert pq.ParquetFile(place[1][0] / "frames.parquet").num_row_groups > 1
     store = FrameStore(*place)

@@ -9,6 +9,7 @@ from tests.report.reading import lines_of, written
 from videoguard.config import SamplesSection
 from videoguard.report.content import ModelResult, StoredFrame
 from videoguard.report.samples import pictured_videos, shown_samples
+from videoguard.report.strips import write_strips
 from videoguard.report.thumbnails import evenly, film_strip
 
 
@@ -120,3 +121,12 @@ def test_without_frames_the_sheet_has_no_column_of_them(make, tmp_path):
     sheet = written(make.content(samples=SamplesSection(worst=1, best=1)), tmp_path)["Samples"]
     assert "Frames" not in [cell.value for row in sheet.iter_rows() for cell in row]
     assert not sheet._images
+
+
+def test_the_frames_of_shown_samples_are_files_named_by_rank_and_sample(make, tmp_path):
+    content = make.content(models=[scored(make, [0.2, 0.9, 0.5])])
+    frames = {row.video: [picture("red"), picture("blue")] for row in content.main.rows if row.video}
+    files = write_strips(content.model_copy(update={"samples": SamplesSection(worst=1, best=1), "frames": frames}), tmp_path)
+    assert [file.name for file in files] == ["worst-01-a.jpg", "best-01-b.jpg"]
+    assert Image.open(files[0]).width > 2 * 64
+    assert write_strips(content.model_copy(update={"frames": {}}), tmp_path) == []

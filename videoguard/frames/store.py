@@ -121,6 +121,14 @@ class FrameStore:
                 self._shapes[number] = dict(zip(table["media_digest"], sizes, strict=True))
             return self._shapes[number][digest]
 
+    def place_of(self, video: str) -> tuple[int, int, int]:
+        """Where the frames of a video are: shard, row group, row. In this order each row group is read once."""
+        digest = self.digest_of(video)
+        number = self._shard_of[digest]
+        with self._reading:
+            place = self._place(number, digest, video)
+        return number, place.group, place.row
+
     def quarantine(self) -> list[tuple[str, str]]:
         """Name and reason of each video that has no frames, sorted by name."""
         table = pq.ParquetFile(self.folder / QUARANTINE).read(columns=["video", "reason"], use_threads=False)
@@ -137,13 +145,17 @@ class FrameStore:
         digest = self.digest_of(video)
         number = self._shard_of[digest]
         with self._reading:
-            place = self._shard(number).places.get(digest)
-            if place is None:
-                raise ValueError(
-                    f"{self.shard_folders[number]} does not hold {video} ({digest}): "
-                    "give the shards in the order in which they were indexed"
-                )
+            place = self._place(number, digest, video)
             return self._group(number, place.group).slice(place.row, 1)
+
+    def _place(self, number: int, digest: str, video: str) -> _Place:
+        place = self._shard(number).places.get(digest)
+        if place is None:
+            raise ValueError(
+                f"{self.shard_folders[number]} does not hold {video} ({digest}): "
+                "give the shards in the order in which they were indexed"
+            )
+        return place
 
     def _group(self, number: int, group: int) -> pa.Table:
         key = (number, group)

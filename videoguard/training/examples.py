@@ -87,12 +87,12 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
 
     @contextmanager
     def encoding_ahead(self) -> Iterator[None]:
-        """Within the block another thread encodes examples, in their order, until no more are kept.
+        """Within the block another thread encodes examples, as their frames are stored, until no more are kept.
 
         Where the model computes on one core or on a GPU, the first epoch then waits less for pictures to be read.
         """
         with ThreadPoolExecutor(1, "encoding-ahead") as ahead:
-            missing = (index for index in range(len(self)) if index not in self._kept)
+            missing = sorted((index for index in range(len(self)) if index not in self._kept), key=self._place)
             self._coming = {index: ahead.submit(self._encode_and_keep, index) for index in missing}
             try:
                 yield
@@ -132,6 +132,10 @@ class TrainingExamples(torch.utils.data.Dataset[Example]):
     def _row(self, index: int) -> Row:
         row: Row = self._rows[index % len(self._rows)]
         return row
+
+    def _place(self, index: int) -> tuple[int, ...]:
+        video = self._row(index)["video"]
+        return () if video is None or self._frames is None else self._frames.place_of(video)
 
     def _shape(self, row: Row) -> Shape:
         media = tuple(part["type"] for message in messages_of(row) for part in message["content"] if part["type"] != "text")

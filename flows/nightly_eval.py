@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from tasks.cluster import helped_by
 from tasks.dataset import build_dataset_task
 from tasks.frames import store_frames
 from tasks.manifest import make_videos, read_listing_task
@@ -46,7 +47,7 @@ def nightly_eval(options: NightlyOptions = _DEFAULTS) -> State[NightSummary]:
             return Completed(name="Skipped", message=f"another night runs in {config.execution.state}")
         place = start_work(config.execution, options.refresh)
         command = reproduce_command(options.recipe, options.overrides, "nightly")
-        with listening(ProgressPages()):
+        with listening(ProgressPages()), helped_by(config.execution):
             summary = _run_steps(place, config, options, command)
     show_account(summary.steps)
     show_night(summary.night, summary.tracking_uri, summary.trend_run)

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from prefect import flow, unmapped
+from prefect import flow
 
 from tasks.base_model import find_base_model, learns_from_dataset
+from tasks.cluster import helped_by
 from tasks.comparison import compare_scored
 from tasks.dataset import build_dataset_task
 from tasks.evaluation import ScoredModel, score_answers
 from tasks.frames import store_frames
-from tasks.inference import Answers, answer_shard
+from tasks.inference import Answers, answer_all
 from tasks.manifest import make_videos, read_listing_task
 from tasks.pages import ProgressPages, show_account
 from tasks.promotion import put_to_test
@@ -39,14 +40,14 @@ def train_eval(
     """
     config = load_recipe(Path(recipe), overrides or [])
     place = start_work(config.execution, refresh or [])
-    with listening(ProgressPages()):
+    with listening(ProgressPages()), helped_by(config.execution):
         summary = _run_steps(place, config, reproduce_command(recipe, overrides or []))
     show_account(summary.steps)
     return summary
 
 
 def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
-    data, seed, shards = config.data, config.seed, range(config.inference.shards)
+    data, seed = config.data, config.seed
     # A tiny base is pre-trained beside the making and decoding of the videos, unless it reads the training split.
     found_base = None if learns_from_dataset(config.model) else find_base_model.submit(place, config.model, seed)
     make_videos(data, seed, config.frames.workers)
@@ -57,13 +58,11 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
     dataset = build_dataset_task(place, data, config.dataset, manifest, frames, seed, quality)
     base = found_base.result() if found_base else find_base_model(place, config.model, seed, dataset)
     # The base answers and is scored while the adapter trains; Prefect hands on what futures come to.
-    given = [unmapped(each) for each in (place, config, base)]
-    stored = [unmapped(dataset), unmapped(frames)]
-    base_answers = answer_shard.map(*given, unmapped(None), *stored, shards)
+    base_answers = answer_all(place, config, base, None, dataset, frames)
     base_scores = score_answers.submit(place, config, base_answers)  # type: ignore[arg-type]
     adapter = train_adapter(place, config, base, dataset, frames)
     version = register_adapter_task.submit(place, config, base, dataset, adapter)
-    tuned_answers = answer_shard.map(*given, unmapped(adapter), *stored, shards).result()
+    tuned_answers = answer_all(place, config, base, adapter, dataset, frames).result()
     tuned_scores = score_answers(place, config, tuned_answers)
     scored = {
         BASE: ScoredModel(answers=Answers(shards=tuple(base_answers.result())), evaluation=base_scores.result()),

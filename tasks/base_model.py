@@ -42,10 +42,28 @@ class BaseReference(BaseModel):
     """What reports call it."""
     location: str
     """Folder or hub name."""
+    stored: str | None = None
+    """`step/key/folder` where the location is a folder of an artifact, which other machines fetch."""
     revision: str | None
     digest: str
     artifact: Artifact
     """What is stored of it: the tiny model, or no more than the digest."""
+
+    def find(self, place: Workplace) -> str:
+        """Folder or hub name on this machine."""
+        if self.stored is None:
+            return self.location
+        step, key, *folder = self.stored.split("/")
+        return str(place.store.folder(step, key).joinpath(*folder))
+
+    def for_others(self, place: Workplace) -> "BaseReference":
+        """The same for another machine: what is stored by its name, another folder by its whole path."""
+        folder, artifacts = Path(self.location).absolute(), place.store.root.absolute()
+        if not folder.is_dir():
+            return self
+        if folder.is_relative_to(artifacts):
+            return self.model_copy(update={"stored": folder.relative_to(artifacts).as_posix()})
+        return self.model_copy(update={"location": str(folder)})
 
 
 def learns_from_dataset(model: ModelSection) -> bool:

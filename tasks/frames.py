@@ -6,11 +6,12 @@ one has to be made, what earlier shards hold is taken from them, and the rest is
 
 from contextlib import closing
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from prefect import task, unmapped
+from prefect import task
 from pydantic import BaseModel, ConfigDict
 
+from tasks.cluster import for_workers, submit_each
 from tasks.earlier import CUT, find_earlier
 from tasks.manifest import listing_of
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
@@ -22,6 +23,7 @@ from videoguard.frames.extraction import assign_shards, extract_shard, shard_num
 from videoguard.frames.index import index_frames, require_decoded
 from videoguard.frames.rule import FrameRule, SourceLimits
 from videoguard.frames.store import FrameStore
+from videoguard.manifests.sample import MediaSource, files_of
 from videoguard.manifests.trainable import is_text_alone
 from videoguard.progress import Progress, tell
 
@@ -89,7 +91,9 @@ def store_frames(place: Workplace, data: DataSection, rule: FramesSection, manif
     parts = shards_of(place, data, rule, manifest)
     if is_text_alone(listing_of(place, data, manifest).samples):
         return None
-    decoded = extract_frames_task.map(unmapped(place), unmapped(data), unmapped(rule), unmapped(manifest), parts).result()
+    given = {"place": place, "data": data, "rule": rule, "manifest": manifest}
+    shards = [{**given, "digests": part} for part in parts]
+    decoded = submit_each(extract_frames_task, shards, reads=_files_of_shard).result()
     return StoredFrames(index=index_frames_task(place, data, manifest, decoded), shards=tuple(decoded))
 
 
@@ -130,13 +134,14 @@ def shard_is_stored(
 
 
 @task(name="frames", timeout_seconds=48 * HOUR, cache_policy=ByProvenance(provenance=_shard_provenance), **OPTIONS)
+@for_workers
 def extract_frames_task(
     place: Workplace, data: DataSection, rule: FramesSection, manifest: Artifact, digests: list[str]
 ) -> Artifact:
     """Decode the videos of one shard that no earlier one holds."""
 
     def fill(draft: Draft) -> None:
-        media = listing_of(place, data, manifest).media_of(digests)
+        media = _media_of(place, data, manifest, digests)
         cut = (shard_number(digests[0], rule.shards), rule.shards)
         earlier = find_earlier(place, provenance, cut, media)
         note = f"{len(earlier):,} of {len(media):,} from an earlier shard" if earlier else ""
@@ -162,6 +167,16 @@ def extract_frames_task(
 
     provenance = _shard_provenance(place, data, rule, manifest, digests)
     return place.make(provenance, fill)
+
+
+def _media_of(place: Workplace, data: DataSection, manifest: Artifact, digests: list[str]) -> dict[str, MediaSource]:
+    """A video or list of images of each content."""
+    return listing_of(place, data, manifest).media_of(digests)
+
+
+def _files_of_shard(call: dict[str, Any]) -> list[Path]:
+    media = _media_of(call["place"], call["data"], call["manifest"], call["digests"])
+    return [file for source in media.values() for file in files_of(source)]
 
 
 def _index_provenance(place: Workplace, data: DataSection, manifest: Artifact, shards: list[Artifact]) -> Provenance:

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prefect import task
+from prefect.futures import PrefectFutureList
 from pydantic import BaseModel, ConfigDict
 
 from tasks.base_model import HOW_LOADED, BaseReference
+from tasks.cluster import for_workers, submit_each
 from tasks.dataset import schema_content
 from tasks.frames import StoredFrames, frame_artifacts, frame_folders, frames_digest
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace, on_event
@@ -102,7 +104,35 @@ def _how_answered(config: RunConfig) -> dict[str, object]:
     return how
 
 
+def answer_all(
+    place: Workplace,
+    config: RunConfig,
+    base: BaseReference,
+    adapter: Artifact | None,
+    dataset: Artifact,
+    frames: StoredFrames | None,
+) -> PrefectFutureList[Artifact]:
+    """The answers of every shard of the test split, which are being made."""
+    given = {
+        "place": place,
+        "config": config,
+        "base": base.for_others(place),
+        "adapter": adapter,
+        "dataset": dataset,
+        "frames": frames,
+    }
+    shards = [{**given, "shard": shard} for shard in range(config.inference.shards)]
+    return submit_each(answer_shard, shards, reads=lambda call: _base_files(call["base"]))
+
+
+def _base_files(base: BaseReference) -> list[Path]:
+    """What stands for a base that each machine reads by its path."""
+    named = Path(base.location)
+    return [named / "config.json"] if base.stored is None and named.is_dir() else []
+
+
 @task(name="inference", timeout_seconds=48 * HOUR, cache_policy=ByProvenance(provenance=_provenance), **OPTIONS)
+@for_workers
 def answer_shard(
     place: Workplace,
     config: RunConfig,
@@ -116,7 +146,7 @@ def answer_shard(
 
     def fill(draft: Draft) -> None:
         request = InferenceRequest(
-            base=base.location,
+            base=base.find(place),
             base_name=base.name,
             revision=base.revision,
             dtype=config.model.dtype,

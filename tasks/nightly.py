@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks.dataset import counts_of
 from tasks.frames import StoredFrames, sampling_rule
-from tasks.inference import one_process
+from tasks.inference import answer_all, one_process
 from tasks.promotion import Opponent, Promotion, decide_promotion
 from tasks.step import Workplace
-from tasks.versions import AskedVersion, answer_all, ask_version, loaded_as, own_base, score_all
+from tasks.versions import AskedVersion, ask_version, loaded_as, own_base, score_all
 from videoguard.artifacts.records import Artifact
 from videoguard.config import RunConfig
 from videoguard.digests import digest_json, digest_source
@@ -118,7 +118,7 @@ def _ask_base(
     place: Workplace, config: RunConfig, fetched: Artifact, dataset: Artifact, frames: StoredFrames | None
 ) -> AskedVersion:
     try:
-        answers = answer_all(place, loaded_as(config, fetched), own_base(fetched), None, dataset, frames)
+        answers = answer_all(place, loaded_as(config, fetched), own_base(fetched), None, dataset, frames).result()
     except UserError as refusal:
         return AskedVersion(refusal=str(refusal))
     scored = score_all(place, config, answers)

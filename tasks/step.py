@@ -52,6 +52,17 @@ STEPS = (
 Event = dict[str, Any]
 
 
+class Errand(BaseModel):
+    """What a worker of a cluster has to know of the run that it works for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str
+    """Digest of the program that the run has."""
+    topic: str
+    """Under which it tells its progress."""
+
+
 class Workplace(BaseModel):
     """Where the steps of one flow run work."""
 
@@ -63,6 +74,8 @@ class Workplace(BaseModel):
     """Steps that are made again though they are stored."""
     started: datetime
     """When the flow run began: what was made since is not made again."""
+    errand: Errand | None = None
+    """Set where a worker of a cluster does the step; `state` is then a folder of its machine."""
 
     @property
     def store(self) -> ArtifactStore:

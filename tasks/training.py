@@ -14,7 +14,7 @@ from videoguard.artifacts.store import Draft
 from videoguard.config import RunConfig, TrainingSection
 from videoguard.digests import digest_source
 from videoguard.subprocesses import call
-from videoguard.training.launching import read_deepspeed_settings
+from videoguard.training.launching import read_deepspeed_settings, read_hosts
 from videoguard.training.request import Scoring, TrainingReply, TrainingRequest
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _provenance(
         step="training",
         code=digest_source(_SOURCE if config.training.metric == "loss" else [*_SOURCE, *_SCORING_SOURCE]),
         settings={
-            "training": config.training.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+            "training": _settings(config.training),
             "model": config.model.model_dump(include=HOW_LOADED),
             "seed": config.seed,
             "base": base.name,
@@ -68,6 +68,12 @@ def _provenance(
         inputs={"base": base.digest, "dataset": dataset.digest, "frames": frames_digest(frames)},
         parents=(base.artifact, dataset, *frame_artifacts(frames)),
     )
+
+
+def _settings(training: TrainingSection) -> dict[str, object]:
+    """The training section; of a hostfile, the number of machines decides, and not its name or theirs."""
+    machines = None if training.hostfile is None else len(read_hosts(training.hostfile))
+    return {**training.model_dump(mode="json", exclude=_WITHOUT_EFFECT), "hostfile": machines}
 
 
 def _chosen_by(config: RunConfig) -> dict[str, object]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from prefect import task, unmapped
+from prefect import task
 from pydantic import BaseModel, ConfigDict
 
 from tasks.base_model import BaseReference
 from tasks.evaluation import ScoredModel, score_answers
 from tasks.frames import StoredFrames
-from tasks.inference import Answers, answer_shard
+from tasks.inference import Answers, answer_all
 from tasks.step import HOUR, OPTIONS, ByProvenance, Workplace
 from videoguard.artifacts.records import Artifact, Provenance
 from videoguard.artifacts.store import Draft
@@ -56,24 +56,11 @@ def ask_version(
         fetched = fetch_version(place, config, number, source)
         own = own_base(fetched)
         chosen = base if base is not None and base.digest == own.digest else own
-        answers = answer_all(place, loaded_as(config, fetched), chosen, fetched, dataset, frames)
+        answers = answer_all(place, loaded_as(config, fetched), chosen, fetched, dataset, frames).result()
     except UserError as refusal:
         return AskedVersion(refusal=str(refusal))
     scored = score_all(place, config, answers)
     return AskedVersion(scored=scored, made=(fetched, *answers, scored.evaluation))
-
-
-def answer_all(
-    place: Workplace,
-    config: RunConfig,
-    base: BaseReference,
-    adapter: Artifact | None,
-    dataset: Artifact,
-    frames: StoredFrames | None,
-) -> list[Artifact]:
-    """The answers of every shard of the test split."""
-    given = [unmapped(each) for each in (place, config, base, adapter, dataset, frames)]
-    return list(answer_shard.map(*given, range(config.inference.shards)).result())
 
 
 def score_all(place: Workplace, config: RunConfig, answers: Sequence[Artifact]) -> ScoredModel:

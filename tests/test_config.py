@@ -86,6 +86,24 @@ def test_an_augmentation_that_changes_nothing_is_refused():
     assert AugmentationSection(flip=0.5).copies == 1
 
 
+def test_a_cluster_is_named_by_the_recipe_or_else_by_the_environment(monkeypatch):
+    monkeypatch.setenv("VIDEO_GUARD_CLUSTER", "tcp://team:8786")
+    assert ExecutionSection().scheduler == "tcp://team:8786"
+    assert ExecutionSection(address="tls://[::1]:8786").scheduler == "tls://[::1]:8786"
+    assert ExecutionSection().runner == "threads"
+
+
+@pytest.mark.parametrize("address", ["team:8786", "http://team:8786", "tcp://team", "tcp://:8786 ", "tcp:///team:1"])
+def test_what_is_no_address_of_a_scheduler_is_refused(address):
+    assert told(ExecutionSection, address=address).startswith(
+        f"{address} is no address of a scheduler: write tcp://HOST:PORT"
+    )
+
+
+def test_a_shared_folder_is_meant_from_here():
+    assert ExecutionSection(store="team").shared == str(Path("team").absolute())
+
+
 def test_what_a_team_shares_is_named_by_the_recipe_or_else_by_the_environment(monkeypatch):
     for name in ("VIDEO_GUARD_TRACKING_URI", "VIDEO_GUARD_STORE"):
         monkeypatch.delenv(name, raising=False)

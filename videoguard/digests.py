@@ -47,3 +47,10 @@ def digest_source(modules: Iterable[str]) -> str:
         files.update(found)
     named = {file.relative_to(package).as_posix(): digest_file(file) for file in files}
     return digest_json(named)
+
+
+def digest_program() -> str:
+    """Fingerprint of all source that a step may run: the packages `videoguard` and `tasks`, which stand side by side."""
+    root = Path(__file__).parents[1]
+    files = [file for package in ("videoguard", "tasks") for file in (root / package).rglob("*.py")]
+    return digest_json({file.relative_to(root).as_posix(): digest_file(file) for file in files})

@@ -17,6 +17,9 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from videoguard.config import ExecutionSection
+from videoguard.config.places import check_address
+from videoguard.errors import UserError
 from videoguard.evaluation.resources import MissingResourceError
 
 _PACKAGES = ("torch", "transformers", "peft", "datasets", "evaluate", "av", "mlflow", "prefect")
@@ -68,6 +71,32 @@ def prepare_resources(state: Path) -> list[Finding]:
     WordNet comes by the first way that works (see `provide_wordnet`), the sentence encoder from the package or the hub.
     """
     return [_wordnet(state, install=True), _sentence_model(download=True)]
+
+
+def examine_workers(state: Path, address: str) -> list[Finding]:
+    """Whether the workers of a Dask cluster could work for a run of this machine, through the shared store.
+
+    Args:
+        state: state folder of the runs, as recipes name it.
+        address: of the scheduler.
+    """
+    from videoguard.cluster import check_runner, examine_cluster
+
+    try:
+        execution = ExecutionSection(state=state, runner="dask", address=check_address(address))
+        check_runner(execution)
+        reports = examine_cluster(address, str(execution.shared), state)
+    except (UserError, ValueError) as refusal:
+        return [Finding(name="cluster", status="missing", found=address, mend=str(refusal))]
+    return [
+        Finding(
+            name=report.name,
+            status="missing" if report.problems else "ok",
+            found=f"its state folder is {report.state}" if report.state else "it does not answer",
+            mend="\n".join(report.problems),
+        )
+        for report in reports
+    ]
 
 
 def print_findings(findings: Iterable[Finding]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from videoguard.cluster import check_runner
 from videoguard.config import AnswerSection, ModelSection, RunConfig
 from videoguard.dataset.messages import PromptTemplates
 from videoguard.dataset.requirements import require_fields
@@ -40,6 +41,7 @@ def check_inputs(config: RunConfig) -> None:
     if config.inference.engine == "vllm":
         _require_vllm(config)
     check_launch(config.training)
+    check_runner(config.execution)
     if config.evaluation.custom is not None:
         load_custom_metrics(config.evaluation.custom)
     family = _family(config.model)

@@ -130,12 +130,17 @@ def test_torchrun_is_asked_for_processes_on_this_machine():
     ]
 
 
-def test_deepspeed_is_asked_for_the_machines_of_a_hostfile(tmp_path):
+def test_deepspeed_is_asked_for_the_machines_of_a_hostfile_and_told_no_secret(tmp_path, monkeypatch):
+    for name in tuple(os.environ):
+        if name.startswith("MLFLOW_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
     hostfile = tmp_path / "hosts"
     hostfile.write_text("# two machines\nalpha slots=8\nbeta slots=8  # the new one\n\n")
     training = TrainingSection(launcher="deepspeed", processes=8, deepspeed=CONFIGS / "zero3.json", hostfile=hostfile)
     assert group_command(training, Path("/group")) == [
-        *[sys.executable, "-m", "deepspeed.launcher.runner", "--hostfile", str(hostfile)],
+        *["env", "--unset=MLFLOW_TRACKING_PASSWORD"],
+        *[sys.executable, "-m", "deepspeed.launcher.runner", "--hostfile", str(hostfile), "--launcher_args=-N"],
         *["--num_gpus", "8", "--no_local_rank", "--module"],
         *["videoguard.training.rank", "/group/request.json", "/group/lock"],
     ]
@@ -149,6 +154,7 @@ def test_deepspeed_is_asked_for_the_machines_of_a_hostfile(tmp_path):
         ("alpha", "line 1 is 'alpha': it must read `name slots=GPUs`"),
         ("alpha slots=two", "line 1 is"),
         ("alpha slots=2\nalpha slots=2", "line 2 is"),
+        ("-oProxyCommand=true slots=2", "line 1 is"),
         ("# nobody\n", "it names no machine"),
     ],
 )
@@ -156,6 +162,85 @@ def test_a_hostfile_that_cannot_be_read_is_refused(text, said, tmp_path):
     (tmp_path / "hosts").write_text(text)
     with pytest.raises(UserError, match=said):
         read_hosts(tmp_path / "hosts")
+
+
+# `pdsh` starts the command for each host, numbered in the place of %n, and names the host before each line unless told -N.
+STAND_INS = {
+    "ssh": """
+import subprocess, sys
+host, command = next((word, sys.argv[number + 1:]) for number, word in enumerate(sys.argv)
+                     if word in ("alpha", "beta", "gamma", "delta"))
+if host == "gamma":
+    sys.stderr.write("gamma: no route")
+    sys.exit(255)
+if host == "delta":
+    sys.exit(1)
+sys.exit(0 if command[0].startswith("test ") else subprocess.call(["echo", "127.0.0.1"]))
+""",
+    "pdsh": """
+import subprocess, sys, threading
+words = sys.argv[1:]
+hosts = words[words.index("-w") + 1].split(",")
+quiet, first = "-N" in words, next(number for number, word in enumerate(words) if word.startswith("export "))
+command = " ".join(words[first:])
+started = [(host, subprocess.Popen(["sh", "-c", command.replace("%n", str(number))], stdout=subprocess.PIPE, text=True))
+           for number, host in enumerate(hosts)]
+def pass_on(host, process):
+    for line in process.stdout:
+        sys.stdout.write(line if quiet else f"{host}: {line}")
+        sys.stdout.flush()
+threads = [threading.Thread(target=pass_on, args=each) for each in started]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+sys.exit(max(process.wait() for _, process in started))
+""",
+}
+
+
+@pytest.fixture
+def two_machines(tmp_path, monkeypatch) -> Path:
+    """A hostfile of two machines, which this one stands for: ssh and pdsh start what they are given here."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, text in STAND_INS.items():
+        (programs / name).write_text(f"#!{sys.executable}{text}")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    hostfile: Path = tmp_path / "hosts"
+    hostfile.write_text("alpha slots=1\nbeta slots=1\n")
+    return hostfile
+
+
+@pytest.mark.slow
+def test_two_machines_of_a_hostfile_train_together(training_request, two_machines, tmp_path):
+    settings = {**ZERO2, "launcher": "deepspeed", "processes": 1, "hostfile": two_machines}
+    events: list[dict[str, object]] = []
+    reply = run(training_request(tmp_path, settings=settings), events.append)
+    assert (reply.processes, reply.engine, reply.steps) == (2, "DeepSpeedEngine", STEPS)
+    assert [event["step"] for event in events if event["metrics"]][-1] == STEPS
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("alpha slots=1\nbeta slots=2", "alpha has slots=1, and training.processes is 2: it must not be more"),
+        ("alpha slots=2", "it names one machine, and DeepSpeed would then train on this one"),
+        ("alpha slots=2\ngamma slots=2", r"gamma is not reached \(gamma: no route\): `ssh gamma true` must work"),
+        ("alpha slots=2\ndelta slots=2", "delta does not see .*: checkout and .venv must have the same path there"),
+    ],
+)
+def test_machines_that_cannot_take_part_are_refused_before_work(text, said, two_machines):
+    two_machines.write_text(text)
+    training = TrainingSection(launcher="deepspeed", processes=2, deepspeed=CONFIGS / "zero2.json", hostfile=two_machines)
+    with pytest.raises(UserError, match=said):
+        check_launch(training)
+
+
+def test_a_hostfile_needs_the_programs_that_start_its_machines(two_machines, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    training = TrainingSection(launcher="deepspeed", deepspeed=CONFIGS / "zero2.json", hostfile=two_machines)
+    with pytest.raises(UserError, match="DeepSpeed starts the machines by ssh, which is not installed here"):
+        check_launch(training)
 
 
 @pytest.mark.parametrize(

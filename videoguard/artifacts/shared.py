@@ -71,6 +71,24 @@ class SharedStore:
                 "S3 AWS_ENDPOINT_URL and the credentials (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
             ) from None
 
+    @contextmanager
+    def mark(self) -> Iterator[str]:
+        """The name of a small file that is in the store during the block, for other machines to look for."""
+        name = f".mark-{uuid.uuid4().hex}"
+        with self._connection():
+            self._make_folder(self._root)
+            self._files.pipe_file(self._place(name), b"video-guard")
+        try:
+            yield name
+        finally:
+            with self._connection():
+                self._files.rm_file(self._place(name))
+
+    def has_mark(self, name: str) -> bool:
+        """Whether this machine sees the `mark` of another one."""
+        with self._connection():
+            return bool(self._files.exists(self._place(name)))
+
     def fetch(self, step: str, key: str, folder: Path) -> ArtifactRecord | None:
         """Copy the files of an artifact into the empty `folder`, verified; None where it is not there or not whole."""
         with self._connection():

@@ -50,15 +50,19 @@ class ArtifactStore:
         self._shared = SharedStore(shared) if shared else None
 
     def path(self, artifact: Artifact) -> Path:
-        """Folder of an artifact, fetched from the shared store where it is not on this machine.
+        """Folder of an artifact, as `folder` gives it."""
+        return self.folder(artifact.step, artifact.key)
+
+    def folder(self, step: str, key: str) -> Path:
+        """Folder of the artifact of a step and a key, fetched from the shared store where it is not on this machine.
 
         Raises:
             FileNotFoundError: it is in neither.
         """
-        folder = self._folder(artifact.step, artifact.key)
-        if not folder.exists() and self._fetch(artifact.step, artifact.key) is None:
+        folder = self._folder(step, key)
+        if not folder.exists() and self._fetch(step, key) is None:
             places = f"{self.root} and {self._shared.url}" if self._shared is not None else str(self.root)
-            raise FileNotFoundError(f"artifact {artifact.name} is gone from {places}: run again to make it again")
+            raise FileNotFoundError(f"artifact {step}/{key} is gone from {places}: run again to make it again")
         return folder
 
     def find(self, provenance: Provenance) -> Artifact | None:

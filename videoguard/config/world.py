@@ -225,6 +225,10 @@ class WorldConfig(Section):
     def _hold_together(self) -> "WorldConfig":
         if self.inputs.batch is None and not self.inputs.items:
             raise ValueError("inputs is empty: give batch (a JSON list) or items")
+        if self.execution.runner != "threads":
+            raise ValueError(
+                f"execution.runner is {self.execution.runner}: clips are generated on this machine, so take threads"
+            )
         names = [adapter.name or adapter.path.stem for adapter in self.adapters]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

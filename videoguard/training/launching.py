@@ -7,21 +7,27 @@ killed here takes no step more, and the next attempt goes on from the last whole
 
 import fcntl
 import json
+import os
+import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from videoguard.config import TrainingSection
-from videoguard.errors import UserError
+from videoguard.errors import UserError, refuse_all
 from videoguard.subprocesses import Emit, call_group
 from videoguard.training.memory import train_within_memory
 from videoguard.training.request import TrainingReply, TrainingRequest
 
 _RANK = "videoguard.training.rank"
 _REQUEST, _LOCK = "request.json", "lock"
+_UNREACHED = 255
+"""Status of ssh where it does not get to the machine."""
 
 
 def launch(request: TrainingRequest, emit: Emit) -> TrainingReply:
@@ -40,16 +46,17 @@ def launch(request: TrainingRequest, emit: Emit) -> TrainingReply:
 
 
 def check_launch(training: TrainingSection) -> None:
-    """Refuse a launcher that cannot start; reads the files that it names and no more.
+    """Refuse a launcher that cannot start; reads the files that it names, and looks at the machines of a hostfile.
 
     Raises:
-        UserError: DeepSpeed's settings or the hostfile are missing or cannot be read, or DeepSpeed is not installed.
+        UserError: DeepSpeed's settings or the hostfile are missing or cannot be read, DeepSpeed or what starts the other
+            machines is not installed, or naming each machine that is not reached or lacks what it needs.
     """
     if training.deepspeed is not None:
         read_deepspeed_settings(training.deepspeed)
         _require_deepspeed(training)
     if training.hostfile is not None:
-        read_hosts(training.hostfile)
+        _check_hosts(training.hostfile, training.processes)
 
 
 def read_deepspeed_settings(path: Path) -> dict[str, object]:
@@ -83,7 +90,7 @@ def read_hosts(path: Path) -> dict[str, int]:
         if not words:
             continue
         slots = words[1].removeprefix("slots=") if len(words) == 2 else ""
-        if not slots.isdecimal() or words[0] in hosts:
+        if not slots.isdecimal() or words[0] in hosts or words[0].startswith("-"):
             raise UserError(
                 f"training.hostfile is {path}: line {number} is {line!r}: it must read `name slots=GPUs`, once a name"
             )
@@ -112,7 +119,10 @@ def group_command(training: TrainingSection, folder: Path) -> list[str]:
         return [*torchrun, f"--nproc-per-node={training.processes}", "--module", *rank]
     command = [sys.executable, "-m", "deepspeed.launcher.runner"]
     if training.hostfile is not None:
-        command += ["--hostfile", str(training.hostfile.absolute())]
+        # Without the name of its machine before each line, which would hide what the processes tell.
+        command += ["--hostfile", str(training.hostfile.absolute()), "--launcher_args=-N"]
+        # DeepSpeed writes these into the command line of each machine, where every user of it reads them.
+        command = ["env", *(f"--unset={name}" for name in sorted(os.environ) if name.startswith("MLFLOW_")), *command]
     return [*command, "--num_gpus", str(training.processes), "--no_local_rank", "--module", *rank]
 
 
@@ -138,6 +148,47 @@ def _group_folder(request: TrainingRequest) -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def _check_hosts(path: Path, processes: int) -> None:
+    """Refuse a hostfile whose machines cannot take their part of the training."""
+    hosts, where = read_hosts(path), f"training.hostfile is {path}"
+    refuse_all(
+        where,
+        (
+            f"{name} has slots={slots}, and training.processes is {processes}: it must not be more than the slots"
+            for name, slots in hosts.items()
+            if slots < processes
+        ),
+    )
+    if len(hosts) == 1:
+        raise UserError(
+            f"{where}: it names one machine, and DeepSpeed would then train on this one: name two or more, or leave it out"
+        )
+    for program in ("ssh", "pdsh"):
+        if shutil.which(program) is None:
+            raise UserError(f"{where}: DeepSpeed starts the machines by {program}, which is not installed here: install it")
+    refuse_all(where, _faults_of(hosts))
+
+
+def _faults_of(hosts: Iterable[str]) -> Iterator[str]:
+    """What each machine lacks, asked of all at once."""
+    needed = (Path(sys.executable), Path.cwd())
+    question = f"test -x {shlex.quote(str(needed[0]))} && test -d {shlex.quote(str(needed[1]))}"
+
+    def ask(host: str) -> "subprocess.CompletedProcess[str]":
+        patience = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"]
+        command = ["ssh", *patience, host, question]
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)  # noqa: S603  hosts of the user
+
+    names = list(hosts)
+    with ThreadPoolExecutor(len(names)) as pool:
+        for host, ended in zip(names, pool.map(ask, names), strict=True):
+            if ended.returncode == _UNREACHED:
+                said = (ended.stderr.strip().splitlines() or ["ssh failed"])[-1]
+                yield f"{host} is not reached ({said}): `ssh {host} true` must work without a password"
+            elif ended.returncode != 0:
+                yield f"{host} does not see {needed[0]} or {needed[1]}: checkout and .venv must have the same path there"
 
 
 def _require_deepspeed(training: TrainingSection) -> None:

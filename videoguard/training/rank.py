@@ -13,6 +13,10 @@ def main(request_file: Path, lock: Path) -> None:
     end_with_holder(lock)
     tell_crashes()
     request = TrainingRequest.model_validate_json(request_file.read_bytes())
+    # On another machine, what the caller has set is not there.
+    os.environ.update(
+        dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(request.training.threads))
+    )
     if request.training.deepspeed is not None:
         _prepare_deepspeed_without_gpu()
     from videoguard.training.train import train

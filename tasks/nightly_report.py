@@ -129,7 +129,8 @@ def title_of(night: Night) -> str:
 
 def _lines(night: Night) -> list[dict[str, object]]:
     lines: list[dict[str, object]] = []
-    for name, model in night.asked.items():
+    # The one that the night is about first.
+    for name, model in sorted(night.asked.items(), key=lambda asked: (CHAMPION, CANDIDATE, BASE).index(asked[0])):
         for metric, found in model.scores.items():
             lines.append(
                 {

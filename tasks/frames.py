@@ -171,9 +171,7 @@ def extract_frames_task(
 
 def _media_of(place: Workplace, data: DataSection, manifest: Artifact, digests: list[str]) -> dict[str, MediaSource]:
     """A video or list of images of each content."""
-    listing, wanted = listing_of(place, data, manifest), set(digests)
-    sources = listing.sources
-    return {digest: sources[clip] for clip, digest in listing.media_digests.items() if digest in wanted and digest}
+    return listing_of(place, data, manifest).media_of(digests)
 
 
 def _files_of_shard(call: dict[str, Any]) -> list[Path]:

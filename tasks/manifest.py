@@ -33,6 +33,8 @@ def listing_of(place: Workplace, data: DataSection, manifest: Artifact) -> Listi
 # Every shard asks for it, more than once: reading it takes part of the time of decoding tiny clips.
 @lru_cache(maxsize=1)
 def _listing(folder: Path, digest: str, root: Path) -> Listing:
+    # A second copy of all samples is not needed any more.
+    _read.cache_clear()
     return read_listing(folder, root)
 
 

@@ -56,9 +56,38 @@ def test_the_bytes_do_not_depend_on_where_the_videos_are(media, tmp_path):
             media.rename(moved)
         (tmp_path / "out" / folder.name).mkdir(parents=True)
         write_listing(make_listing(samples_in(folder), [], "flat"), tmp_path / "out" / folder.name)
-    first, second = ((tmp_path / "out" / name / "listing.json").read_bytes() for name in ("media", "moved"))
+    first, second = (
+        {file.name: file.read_bytes() for file in (tmp_path / "out" / name).iterdir()} for name in ("media", "moved")
+    )
     assert first == second
-    assert "squat 好" in first.decode()
+    assert "squat 好" in first["samples.jsonl"].decode()
+
+
+def test_the_files_of_a_content_are_those_of_a_clip_that_shows_it(tmp_path):
+    for name, content in {"a.mp4": b"1", "same.mp4": b"1", "b.mp4": b"2", "x.png": b"3", "y.png": b"4"}.items():
+        (tmp_path / name).write_bytes(content)
+    cut = GuardAnnotation((), (Segment((), video="b.mp4"), Segment((), video="gone.mp4")))
+    samples = [
+        Sample("1", tmp_path, "?", "!", "a.mp4"),
+        Sample("2", tmp_path, "?", "!", "same.mp4"),
+        Sample("3", tmp_path, "?", "!", images=("y.png", "x.png")),
+        Sample("4", tmp_path, "?", "!", "whole.mp4", guard=cut),
+        Sample("5", tmp_path, "?", "!"),
+    ]
+    listing = make_listing(samples, [], "messages")
+    named = {digest: name for name, digest in listing.media_digests.items() if digest is not None}
+    assert len(named) == 3
+    found = listing.media_of(named)
+    assert found.pop(hashlib.sha256(b"1").hexdigest()) in (tmp_path / "a.mp4", tmp_path / "same.mp4")
+    assert found.pop(hashlib.sha256(b"2").hexdigest()) == tmp_path / "b.mp4"
+    assert list(found.values()) == [(tmp_path / "y.png", tmp_path / "x.png")]
+
+
+def test_what_is_said_twice_is_kept_once(media, tmp_path):
+    write_listing(make_listing(samples_in(media), [], "conversations"), tmp_path)
+    first, second, *_ = read_listing(tmp_path, media).samples
+    assert first.video is second.video
+    assert first.root is second.root
 
 
 def test_a_stamp_changes_when_a_file_is_written_lost_or_added(media):

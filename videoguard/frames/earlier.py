@@ -36,7 +36,7 @@ class EarlierFrames:
         self._rows: dict[str, tuple[int, int, int]] = {}
         """File, row group and row of each content that has frames."""
         self._refusals: dict[str, Refusal] = {}
-        self._groups: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
+        self._groups: OrderedDict[tuple[int, int], list[dict[str, Any]]] = OrderedDict()
 
     def __contains__(self, digest: str) -> bool:
         return digest in self._rows or digest in self._refusals
@@ -87,10 +87,10 @@ class EarlierFrames:
         if digest in self._refusals:
             return self._refusals[digest]
         number, group, row = self._rows[digest]
-        (found,) = self._group(number, group).slice(row, 1).to_pylist()
-        if found.pop("media_digest") != digest:
+        found = self._group(number, group)[row]
+        if found["media_digest"] != digest:
             raise EarlierFramesError(f"row {row} of group {group} does not hold {digest}")
-        return EncodedVideo(**found)
+        return EncodedVideo(**{name: found[name] for name in FRAMES_SCHEMA.names[1:]})
 
     def close(self) -> None:
         """Close the files."""
@@ -98,14 +98,14 @@ class EarlierFrames:
             file.close()
         self._groups.clear()
 
-    def _group(self, number: int, group: int) -> pa.Table:
+    def _group(self, number: int, group: int) -> list[dict[str, Any]]:
         key = (number, group)
         if key not in self._groups:
             try:
                 read = self._files[number].read_row_group(group, columns=FRAMES_SCHEMA.names, use_threads=False)
             except (OSError, pa.ArrowException) as fault:
                 raise EarlierFramesError(str(fault)) from fault
-            self._groups[key] = read
+            self._groups[key] = read.to_pylist()
             if len(self._groups) > _GROUPS_KEPT:
                 self._groups.popitem(last=False)
         self._groups.move_to_end(key)

@@ -72,9 +72,7 @@ def nightly(
     signal.signal(signal.SIGINT, interrupt)
     with ExitStack() as served:
         with console.status("starting Prefect"):
-            flow = "flows.nightly_eval"
-            state = config.execution.state
-            served.enter_context(prefect_server(state, verbose=verbose, meanwhile=lambda: import_module(flow)))
+            served.enter_context(prefect_server(config.execution.state, verbose=verbose, meanwhile=_import_ahead))
             from flows.nightly_eval import nightly_eval, summary_of
         with RunDisplay(console):
             ended = nightly_eval(options, return_state=True)
@@ -88,6 +86,12 @@ def nightly(
         _print(console, summary)
     if not summary.complete:
         raise typer.Exit(1)
+
+
+def _import_ahead() -> None:
+    """Import what every night needs, while there is nothing else to do than to wait for the server."""
+    for module in ("flows.nightly_eval", "videoguard.registry.trend", "videoguard.report.workbook", "scipy.stats"):
+        import_module(module)
 
 
 def _options(**given: object) -> NightlyOptions:

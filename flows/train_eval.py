@@ -10,7 +10,7 @@ from tasks.comparison import compare_scored
 from tasks.dataset import build_dataset_task
 from tasks.evaluation import ScoredModel, score_answers
 from tasks.frames import store_frames
-from tasks.inference import Answers, answer_all
+from tasks.inference import Answers, answer_all, one_process
 from tasks.manifest import make_videos, read_listing_task
 from tasks.pages import ProgressPages, show_account
 from tasks.promotion import put_to_test
@@ -39,7 +39,7 @@ def train_eval(
         refresh: steps to make again though they are stored.
     """
     config = load_recipe(Path(recipe), overrides or [])
-    place = start_work(config.execution, refresh or [])
+    place = start_work(config.execution, refresh or [], config.registry.uri(config.execution.state))
     with listening(ProgressPages()), helped_by(config.execution):
         summary = _run_steps(place, config, reproduce_command(recipe, overrides or []))
     show_account(summary.steps)
@@ -62,14 +62,16 @@ def _run_steps(place: Workplace, config: RunConfig, command: str) -> RunSummary:
     base_scores = score_answers.submit(place, config, base_answers)  # type: ignore[arg-type]
     adapter = train_adapter(place, config, base, dataset, frames)
     version = register_adapter_task.submit(place, config, base, dataset, adapter)
-    tuned_answers = answer_all(place, config, base, adapter, dataset, frames).result()
-    tuned_scores = score_answers(place, config, tuned_answers)
-    scored = {
-        BASE: ScoredModel(answers=Answers(shards=tuple(base_answers.result())), evaluation=base_scores.result()),
-        TUNED: ScoredModel(answers=Answers(shards=tuple(tuned_answers)), evaluation=tuned_scores),
-    }
-    comparison = compare_scored(place, config, scored)
-    promotion = put_to_test(place, config, version.result(), [*scored.values()], base, dataset, frames)
+    # The new adapter and the champion share the process that answers and scores.
+    with one_process(config):
+        tuned_answers = answer_all(place, config, base, adapter, dataset, frames).result()
+        tuned_scores = score_answers(place, config, tuned_answers)
+        scored = {
+            BASE: ScoredModel(answers=Answers(shards=tuple(base_answers.result())), evaluation=base_scores.result()),
+            TUNED: ScoredModel(answers=Answers(shards=tuple(tuned_answers)), evaluation=tuned_scores),
+        }
+        comparison = compare_scored(place, config, scored)
+        promotion = put_to_test(place, config, version.result(), [*scored.values()], base, dataset, frames)
     recorded = record_results(place, config, base, dataset, version.result(), scored, comparison, TUNED, promotion)
     steps = Steps(
         manifest=manifest,

@@ -102,14 +102,16 @@ def keeping_process(*modules: str) -> Iterator[None]:
     """Let every `call` of these modules within the block be answered by one child process, one call after the other.
 
     It imports its libraries once, and a handler finds what earlier calls left in its modules. Calls that come side by side,
-    or want another number of threads, have a process each. One that failed in any way is not asked again. Blocks do not
-    nest.
+    or want another number of threads, have a process each. One that failed in any way is not asked again. A block
+    within another has the processes of that one.
 
     Args:
         modules: each has `SERVED`, the type of its request and its handler, in its `__main__` part.
     """
     global _kept
-    assert _kept is None, "processes are kept already"
+    if _kept is not None:
+        yield
+        return
     _kept = kept = _KeptProcesses(frozenset(modules))
     try:
         yield
@@ -149,6 +151,7 @@ class _KeptProcesses:
     def __init__(self, modules: frozenset[str]) -> None:
         self.modules = modules
         self._idle: list[tuple[int, subprocess.Popen[str]]] = []
+        self._ended = False
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -161,10 +164,15 @@ class _KeptProcesses:
             _end(child)
             raise
         with self._lock:
-            self._idle.append((threads, child))
+            if not self._ended:
+                self._idle.append((threads, child))
+                return
+        _end(child)
 
     def end(self) -> None:
-        """End the processes; none is at work any more."""
+        """End the processes: those that wait now, and one that is at work as soon as it has answered."""
+        with self._lock:
+            self._ended = True
         for _, child in self._idle:
             _end(child)
 

@@ -1,5 +1,6 @@
 """Prefect's server for a flow that runs in this process: the user's running one, else a temporary one on a free port."""
 
+import base64
 import os
 import signal
 import socket
@@ -7,15 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from commands.servers import LOOPBACK, PREFECT_PORT, PREFECT_TRIES, answers, configured_url
 from commands.standing import find_standing
+from videoguard.errors import UserError
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
+_ANSWER_SECONDS = 10.0
 
 
 @contextmanager
@@ -45,6 +50,7 @@ def prefect_server(state: Path, *, verbose: bool, meanwhile: Callable[[], object
     url = os.environ.get("PREFECT_API_URL") or configured_url() or (standing and standing.api)
     if url and answers(f"{url}/health"):
         os.environ["PREFECT_API_URL"] = url
+        _require_login(url)
         yield
         _hand_over_events()
         return
@@ -55,6 +61,37 @@ def prefect_server(state: Path, *, verbose: bool, meanwhile: Callable[[], object
     with _temporary_server(port, meanwhile):
         yield
         _hand_over_events()
+
+
+def _require_login(url: str) -> None:
+    """Refuse a login that Prefect's server does not take; its health it tells to everyone.
+
+    Raises:
+        UserError: it wants another login.
+    """
+    from prefect.settings import get_current_settings
+
+    # From the environment, prefect.toml or a profile.
+    api = get_current_settings().api
+    login, key = (None if secret is None else secret.get_secret_value() for secret in (api.auth_string, api.key))
+    headers = {"Content-Type": "application/json"}
+    if login:
+        headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
+    elif key:
+        headers["Authorization"] = f"Bearer {key}"
+    try:
+        request = urllib.request.Request(f"{url}/flows/count", b"{}", headers)  # noqa: S310  Prefect's own address
+        with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS):  # noqa: S310
+            return
+    except urllib.error.HTTPError as refusal:
+        if refusal.code in (401, 403):
+            told = "does not take the login" if "Authorization" in headers else "asks for a login"
+            raise UserError(
+                f"Prefect's server at {url} {told} (status {refusal.code}): set PREFECT_API_AUTH_STRING to name:password"
+            ) from None
+    except (OSError, ValueError):
+        # What does not answer now is tried again by Prefect's own client.
+        return
 
 
 @contextmanager

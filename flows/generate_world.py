@@ -25,7 +25,7 @@ def generate_world(
 ) -> WorldSummary:
     """Generate clips by a recipe; without one, by overrides (`section.key=value`) alone. `refresh` names steps to redo."""
     config = read_recipe(WorldConfig, Path(recipe) if recipe else None, overrides or [])
-    place = start_work(config.execution, refresh or [])
+    place = start_work(config.execution, refresh or [], config.registry.uri(config.execution.state))
     with listening(ProgressPages()):
         base = find_world_base_task(place, config.model, config.seed)
         steps = _generate(place, config, base)

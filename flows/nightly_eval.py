@@ -45,7 +45,7 @@ def nightly_eval(options: NightlyOptions = _DEFAULTS) -> State[NightSummary]:
     with only_night(config) as alone:
         if not alone:
             return Completed(name="Skipped", message=f"another night runs in {config.execution.state}")
-        place = start_work(config.execution, options.refresh)
+        place = start_work(config.execution, options.refresh, config.registry.uri(config.execution.state))
         command = reproduce_command(options.recipe, options.overrides, "nightly")
         with listening(ProgressPages()), helped_by(config.execution):
             summary = _run_steps(place, config, options, command)

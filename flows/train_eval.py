@@ -39,7 +39,7 @@ def train_eval(
         refresh: steps to make again though they are stored.
     """
     config = load_recipe(Path(recipe), overrides or [])
-    place = start_work(config.execution, refresh or [])
+    place = start_work(config.execution, refresh or [], config.registry.uri(config.execution.state))
     with listening(ProgressPages()), helped_by(config.execution):
         summary = _run_steps(place, config, reproduce_command(recipe, overrides or []))
     show_account(summary.steps)

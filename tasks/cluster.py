@@ -63,6 +63,8 @@ def helped_by(execution: ExecutionSection) -> Iterator[None]:
         yield
         return
     check_cluster(execution, get_current_settings().api.url)
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
     from prefect_dask.task_runners import DaskTaskRunner
 
     address = str(execution.scheduler)
@@ -72,6 +74,10 @@ def helped_by(execution: ExecutionSection) -> Iterator[None]:
         try:
             with _hearing(cluster):
                 yield
+        except (FutureCancelledError, KilledWorker) as lost:
+            raise UnavailableError(
+                f"the cluster at {address}: {lost}; run again: what is stored is not made again"
+            ) from None
         finally:
             _cluster.reset(token)
 

@@ -21,6 +21,7 @@ from videoguard.config import ExecutionSection
 from videoguard.digests import digest_file, digest_json
 from videoguard.errors import UserError, refuse_all
 from videoguard.progress import STARTING, Progress, tell
+from videoguard.registry.login import require_login
 from videoguard.subprocesses import is_stopping
 
 HOUR = 3600.0
@@ -112,12 +113,15 @@ class Workplace(BaseModel):
         return found
 
 
-def start_work(execution: ExecutionSection, refresh: Sequence[str]) -> Workplace:
+def start_work(execution: ExecutionSection, refresh: Sequence[str], tracking_uri: str | None = None) -> Workplace:
     """Where a flow run that begins now works.
 
     Raises:
-        UserError: a step to refresh is not one, or the shared store cannot be used.
+        UserError: a step to refresh is not one, the shared store cannot be used, or MLflow at `tracking_uri` does not take
+            the login.
     """
+    if tracking_uri is not None:
+        require_login(tracking_uri)
     if execution.shared is not None:
         SharedStore(execution.shared).require_usable()
     refuse_all("--refresh", (f"{step} is not a step: steps are {', '.join(STEPS)}" for step in refresh if step not in STEPS))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
+from distributed.client import FutureCancelledError
 
 from videoguard import cluster
 from videoguard.artifacts.shared import SharedStore
@@ -23,7 +24,7 @@ from videoguard.cluster import (
 )
 from videoguard.config import ExecutionSection
 from videoguard.doctor import examine_workers
-from videoguard.errors import UserError
+from videoguard.errors import UnavailableError, UserError
 from videoguard.revision import package_versions
 
 
@@ -189,6 +190,16 @@ def test_a_runner_that_lacks_something_is_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(cluster, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"not installed: install it with pip install 'video-guard\[dask\]'"):
         check_runner(ExecutionSection(runner="dask", address=address, store=str(tmp_path)))
+
+
+def test_a_lost_scheduler_is_told_in_words(address, tmp_path, monkeypatch):
+    from tasks.cluster import helped_by
+
+    monkeypatch.setattr("tasks.cluster.check_cluster", lambda execution, api: None)
+    execution = ExecutionSection(runner="dask", address=address, store=str(tmp_path))
+    lost = FutureCancelledError("answer_shard-1", reason="scheduler-connection-lost")
+    with pytest.raises(UnavailableError, match=f"the cluster at {address}: .*; run again"), helped_by(execution):
+        raise lost
 
 
 def test_the_doctor_examines_the_workers(address, tmp_path, monkeypatch):

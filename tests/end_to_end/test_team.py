@@ -315,6 +315,36 @@ def test_both_servers_refuse_who_does_not_know_the_password(team, login):
         assert refused.value.code == 401
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"PREFECT_API_AUTH_STRING": "team:wrong"},
+            "Prefect's server at {prefect}/api does not take the login (status 401)",
+        ),
+        ({"PREFECT_API_AUTH_STRING": ""}, "Prefect's server at {prefect}/api asks for a login (status 401)"),
+        ({"MLFLOW_TRACKING_PASSWORD": "wrong"}, "MLflow at {mlflow} does not take the login (status 401)"),
+        ({"MLFLOW_TRACKING_USERNAME": ""}, "MLflow at {mlflow} asks for a login (status 401)"),
+    ],
+)
+def test_a_machine_without_the_login_is_told_before_it_works(team, tmp_path, changes, said):
+    (tmp_path / "small.yaml").write_text(RECIPE)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", "AWS_"))}
+    ended = subprocess.run(
+        [str(BIN / "video-guard"), "run", "small.yaml"],
+        cwd=tmp_path,
+        env={**kept, "HOME": str(tmp_path / "home"), **team.client, **changes},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert f"error: {said.format(prefect=team.prefect, mlflow=team.mlflow)}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_prefect_and_mlflow_of_the_team_have_the_run(team, finished):
     (flow_run,) = ask(f"{team.prefect}/api/flow_runs/filter", SECRETS["PREFECT_AUTH"], {})
     assert flow_run["state_type"] == "COMPLETED"

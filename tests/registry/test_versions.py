@@ -1,6 +1,8 @@
 """Registered versions: loaded back from MLflow, they answer video files."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,12 +80,49 @@ def test_the_loaded_version_answers_as_the_predictor_does(version, trained, tiny
     assert [None if pd.isna(error) else error for error in table["error"]] == [None, None, "the file is empty"]
 
 
-def test_the_signature_is_checked(version):
-    from mlflow.exceptions import MlflowException
-
+def test_a_table_without_videos_is_refused(version):
     model = mlflow.pyfunc.load_model("models:/exercises/1")
-    with pytest.raises(MlflowException, match="video"):
-        model.predict(pd.DataFrame({"path": ["a.mp4"]}))
+    with pytest.raises(UserError, match="no column video, of paths, and none video_bytes"):
+        model.predict(pd.DataFrame({"path": ["a.mp4"], "question": ["Which?"]}))
+
+
+ASKING = """
+import sys
+import mlflow, pandas as pd
+mlflow.set_tracking_uri(sys.argv[1])
+path, question = sys.argv[2:]
+content = open(path, "rb").read()
+model = mlflow.pyfunc.load_model("models:/exercises@used", model_config={"most_mb": 0.5})
+columns = {column.name: (column.type.name, column.required) for column in model.metadata.get_input_schema().inputs}
+assert columns["video_bytes"] == ("binary", False), columns
+table = pd.DataFrame({
+    "video": [path, None, path, None, None, None],
+    "video_bytes": [None, content, content, None, b"no video", bytes(600_000)],
+    "question": question,
+})
+print("ANSWERS", model.predict(table).to_json(orient="records"))
+print("ONLY", model.predict(pd.DataFrame({"video_bytes": [content], "question": question})).to_json(orient="records"))
+"""
+
+
+def test_a_process_elsewhere_asks_with_paths_and_with_bytes(version, tracking, small_set, tmp_path):
+    tracking.client.set_registered_model_alias("exercises", "used", version)
+    sample = small_set.samples[0]
+    command = [sys.executable, "-c", ASKING, tracking.uri, str(sample.path), sample.question]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    told = {line.split(" ", 1)[0]: json.loads(line.split(" ", 1)[1]) for line in ended.stdout.splitlines() if "[{" in line}
+    by_path, by_bytes, both, neither, broken, large = told["ANSWERS"]
+    assert by_path["answer"]
+    assert by_bytes == by_path
+    assert told["ONLY"] == [by_path]
+    assert [row["error"] for row in (both, neither, broken, large)] == [
+        "the row has both video and video_bytes: give one of them",
+        "the model looks at videos: give one",
+        "it is not a video file",
+        "video_bytes has 0.6 MiB, and at most 0.5 are taken: give its path, or load the model with "
+        'model_config={"most_mb": …}',
+    ]
 
 
 def test_the_question_may_be_left_out_where_the_training_had_one(version, small_set):

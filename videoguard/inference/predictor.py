@@ -37,6 +37,11 @@ class Predictor:
         self._preprocessor = preprocessor
         self._record = record
 
+    @property
+    def text_only(self) -> bool:
+        """Whether the model is asked without videos."""
+        return self._record.text_only
+
     def predict(
         self,
         videos: Sequence[Path | None],

@@ -23,6 +23,8 @@ from videoguard.registry.tracking import Tracking, connect
 _LOADER = Path(__file__).with_name("pyfunc_model.py")
 _REQUIREMENTS = ("video-guard", "torch", "torchvision", "transformers", "peft", "av")
 HOW_LOADED = ("dtype", "quantization", "attention")
+MOST_MB = 256.0
+"""Largest video that the registered model takes as bytes, MiB: what the service takes."""
 _EXAMPLE_FPS, _EXAMPLE_SECONDS, _EXAMPLE_SIZE = 12, 2.0, 96
 
 
@@ -48,8 +50,8 @@ def register_adapter(request: RegistrationRequest) -> RegistrationReply:
             name="adapter",
             python_model=str(_LOADER),
             artifacts={"adapter": str(request.training / "adapter"), **files},
-            model_config={"base": request.base, **_how_loaded(request)},
-            signature=_signature([*shown], named),
+            model_config={"base": request.base, "most_mb": MOST_MB, **_how_loaded(request)},
+            signature=_signature(named, shows=not record.text_only),
             input_example=pd.DataFrame({**shown, "question": [QUESTION], **{name: [name] for name in named}}),
             pip_requirements=[f"{package}=={importlib.metadata.version(package)}" for package in _REQUIREMENTS],
         )
@@ -106,9 +108,11 @@ def _example_video(folder: Path) -> Path:
     return path
 
 
-def _signature(shown: Sequence[str], named: Sequence[str]) -> ModelSignature:
+def _signature(named: Sequence[str], *, shows: bool) -> ModelSignature:
     """A table of questions and what is shown with them, with a column for each value that the prompts name."""
-    columns = [*(ColSpec(DataType.string, name) for name in shown), ColSpec(DataType.string, "question", required=False)]
+    # A row has one of the two, which a signature cannot tell.
+    shown = {"video": DataType.string, "video_bytes": DataType.binary} if shows else {}
+    columns = [ColSpec(kind, name, required=False) for name, kind in {**shown, "question": DataType.string}.items()]
     return ModelSignature(
         inputs=Schema([*columns, *(ColSpec(DataType.string, name) for name in named)]),
         outputs=Schema([ColSpec(DataType.string, "answer"), ColSpec(DataType.string, "error", required=False)]),

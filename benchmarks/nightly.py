@@ -1,6 +1,6 @@
 """A night with 1 % new samples beside a night that finds nothing stored: seconds of the whole command.
 
-    python benchmarks/nightly.py                about ten minutes on two cores
+    python benchmarks/nightly.py                about a quarter of an hour on two cores
     python benchmarks/nightly.py --samples 200 --layers 2
 
 Champion, candidate and base are real: a tiny InternVL, larger than that of the quickstart, and two adapters that

@@ -56,13 +56,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--arm", choices=list(ARMS), help=argparse.SUPPRESS)
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--work", type=Path, help="folder that keeps the clips, for runs on the same ones")
     arguments = parser.parse_args()
     if arguments.arm:
         print(json.dumps(ARMS[arguments.arm](arguments.work)))
         return 0
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        work = Path(folder)
+        work = (arguments.work or Path(folder)) / f"{arguments.clips}-clips-of-{arguments.seconds:g}-s"
+        work.mkdir(parents=True, exist_ok=True)
         samples = prepare(work, arguments.clips, arguments.seconds)
         runs = {name: best(name, work, samples, arguments.rounds) for name in ARMS}
     ours, frames = runs["ours, from the video files"], runs["ours, from stored frames"]
@@ -89,11 +90,19 @@ def prepare(work: Path, clips: int, seconds: float) -> int:
     from videoguard.models.tiny.pretraining import tokenizer_corpus
 
     per_form = max(1, round(clips / len(CLASSES)))
-    generate_exercise_videos(
-        work / "data", videos_per_form=per_form, answers="text", size=SIZE, seconds=seconds, fps=FPS, seed=SEED, workers=2
-    )
-    build_tiny(TinyModel(), tokenizer_corpus(), SEED, work / "base")
-    store_frames(work)
+    if not (work / "dataset").exists():
+        generate_exercise_videos(
+            work / "data",
+            videos_per_form=per_form,
+            answers="text",
+            size=SIZE,
+            seconds=seconds,
+            fps=FPS,
+            seed=SEED,
+            workers=2,
+        )
+        build_tiny(TinyModel(), tokenizer_corpus(), SEED, work / "base")
+        store_frames(work)
     samples = len(read_split(work / "dataset", "train"))
     frames = f"{seconds * FPS:.0f} frames of {SIZE} × {SIZE} pixels, of which {RULE.count} are seen"
     print(f"{per_form * len(CLASSES)} clips of {frames}; {samples} to train on", file=sys.stderr)

@@ -1,7 +1,7 @@
 """A night with 1 % new samples beside a night that finds nothing stored: seconds of the whole command.
 
-    python benchmarks/nightly.py                about a quarter of an hour on two cores
-    python benchmarks/nightly.py --samples 200 --layers 2
+    python benchmarks/nightly.py                about twenty minutes on two cores
+    python benchmarks/nightly.py --samples 200 --layers 2 --width 128
 
 Champion, candidate and base are real: a tiny InternVL, larger than that of the quickstart, and two adapters that
 `video-guard run` trains and registers for the purpose. Three nights of `video-guard nightly` follow, each from the start of
@@ -64,8 +64,8 @@ class NightRun:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=1_000, help="Test samples of the full night.")
-    parser.add_argument("--layers", type=int, default=8, help="Layers of the tiny model.")
-    parser.add_argument("--width", type=int, default=256, help="Hidden size of its language model.")
+    parser.add_argument("--layers", type=int, default=10, help="Layers of the tiny model.")
+    parser.add_argument("--width", type=int, default=512, help="Hidden size of its language model.")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--work", type=Path, help="Folder to work in, and to leave; a temporary one if absent.")
     arguments = parser.parse_args()
@@ -119,7 +119,7 @@ def prepare(work: Path, arguments: argparse.Namespace) -> None:
         work / "data", videos_per_form=each, answers="text", size=SIZE, seconds=SECONDS, fps=FPS, seed=0, workers=2
     )
     size = TinyModel(
-        layers=arguments.layers, text_width=arguments.width, pretraining_steps=60, pretraining_videos_per_form=1
+        layers=arguments.layers, text_width=arguments.width, pretraining_steps=12, pretraining_videos_per_form=1
     )
     folder = work / "pretraining"
     folder.mkdir()

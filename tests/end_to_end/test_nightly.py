@@ -30,6 +30,8 @@ class Nights:
     """Two nights in a copy of the quickstart's folder, where `video-guard up` runs."""
 
     workspace: Workspace
+    versions: tuple[str, str, str]
+    """Of the quickstart's adapter, of the worsened one, and of the copy of the first."""
     first: dict[str, Any]
     """The champion of the quickstart, and a candidate that is its adapter with noise on the weights."""
     second: dict[str, Any]
@@ -51,15 +53,18 @@ def nights(workspace, quickstart, tmp_path_factory) -> Iterator[Nights]:
         try:
             begun = here.call("video-guard", "up", "--detach", *ports)
             assert begun.returncode == 0, begun.stdout + begun.stderr
-            register(here, folder / "worsened", noise=5.0)
+            tuned = quickstart.summary["version"]
+            # Others may have run other recipes in the folder since, which have versions and aliases too.
+            give_alias(here, "champion", tuned)
+            worsened = register(here, tuned, folder / "worsened", noise=5.0)
             first, passed = nightly(here)
             assert told == []
-            promoted = here.call("video-guard", "models", "promote", "2", "--reason", "by mistake")
+            promoted = here.call("video-guard", "models", "promote", worsened, "--reason", "by mistake")
             assert promoted.returncode == 0, promoted.stderr
-            register(here, folder / "copy", noise=0.0)
+            copied = register(here, tuned, folder / "copy", noise=0.0)
             second, failed = nightly(here, "--notify", address)
             (flow_run,) = here.ask("flow_runs/filter", sort="START_TIME_DESC", limit=1)
-            yield Nights(here, first, second, (passed, failed), flow_run, told)
+            yield Nights(here, (tuned, worsened, copied), first, second, (passed, failed), flow_run, told)
         finally:
             here.call("video-guard", "down")
 
@@ -88,18 +93,28 @@ def listening() -> Iterator[tuple[str, list[dict[str, str]]]]:
             thread.join()
 
 
-def register(here: Workspace, folder: Path, noise: float) -> None:
-    """A new version, the candidate: the first one with noise on its adapter, in standard deviations of each matrix."""
+def registry_of(here: Workspace) -> Any:
+    """The database itself: its server takes no folder of this machine as the source of a version."""
+    import mlflow
+
+    return mlflow.MlflowClient(f"sqlite:///{here.state}/mlflow.db")
+
+
+def give_alias(here: Workspace, alias: str, version: str) -> None:
+    registry_of(here).set_registered_model_alias("video-guard", alias, version)
+
+
+def register(here: Workspace, version: str, folder: Path, noise: float) -> str:
+    """A new version, the candidate: an older one with noise on its adapter, in standard deviations of each matrix."""
     import mlflow
     import torch
     from safetensors.torch import load_file, save_file
 
-    # The database itself: its server takes no folder of this machine as the source of a version.
-    client = mlflow.MlflowClient(f"sqlite:///{here.state}/mlflow.db")
-    first = client.get_model_version("video-guard", "1")
+    client = registry_of(here)
+    first = client.get_model_version("video-guard", version)
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(client.tracking_uri)
-    mlflow.artifacts.download_artifacts("models:/video-guard/1", dst_path=str(folder))
+    mlflow.artifacts.download_artifacts(f"models:/video-guard/{version}", dst_path=str(folder))
     mlflow.set_tracking_uri(before)
     (weights,) = folder.rglob("adapter_model.safetensors")
     draw = torch.Generator().manual_seed(0)
@@ -111,7 +126,8 @@ def register(here: Workspace, folder: Path, noise: float) -> None:
         save_file(changed, weights)
     (model,) = folder.rglob("MLmodel")
     made = client.create_model_version("video-guard", model.parent.as_uri(), first.run_id, first.tags)
-    client.set_registered_model_alias("video-guard", "candidate", made.version)
+    give_alias(here, "candidate", made.version)
+    return str(made.version)
 
 
 def nightly(here: Workspace, *arguments: str) -> tuple[dict[str, Any], int]:
@@ -134,12 +150,16 @@ def gain(promotion: dict[str, Any]) -> dict[str, Any]:
 def test_a_worsened_candidate_is_held_back_and_the_night_passes(nights):
     night = nights.first["night"]
     assert (nights.statuses[0], night["outcome"]) == (0, "passed")
-    assert [night["asked"][model]["version"] for model in ("champion", "candidate", "base")] == ["1", "2", None]
+    assert [night["asked"][model]["version"] for model in ("champion", "candidate", "base")] == [*nights.versions[:2], None]
     # The run has asked base and champion; the night asks the new version alone.
     computed = {model: asked["computed"] for model, asked in night["asked"].items()}
     assert computed == {"base": 0, "candidate": night["samples"], "champion": 0}
     promotion = night["promotion"]
-    assert (promotion["outcome"], promotion["version"], promotion["against"]) == ("held back", "2", "1")
+    assert (promotion["outcome"], promotion["version"], promotion["against"]) == (
+        "held back",
+        nights.versions[1],
+        nights.versions[0],
+    )
     metric = promotion["metric"]
     means = [mean(nights.first, model, metric) for model in ("champion", "candidate")]
     assert [gain(promotion)[which] for which in ("first_mean", "second_mean")] == means
@@ -148,7 +168,11 @@ def test_a_worsened_candidate_is_held_back_and_the_night_passes(nights):
 
 def test_a_worsened_champion_fails_the_night_with_its_figures(nights):
     night = nights.second["night"]
-    assert (nights.statuses[1], night["outcome"], night["asked"]["champion"]["version"]) == (1, "regressed", "2")
+    assert (nights.statuses[1], night["outcome"], night["asked"]["champion"]["version"]) == (
+        1,
+        "regressed",
+        nights.versions[1],
+    )
     before, after = mean(nights.first, "champion"), mean(nights.second, "champion")
     # The version is the candidate of the night before: the same answers, which nobody gave again.
     assert after == mean(nights.first, "candidate")
@@ -160,7 +184,10 @@ def test_a_worsened_champion_fails_the_night_with_its_figures(nights):
     assert (state["type"], state["name"]) == ("FAILED", "Regressed")
     assert fall in state["message"]
     (message,) = nights.told
-    assert message["title"] == f"quickstart: video-guard version 2 regressed, night of {night['started'][:10]}"
+    assert (
+        message["title"]
+        == f"quickstart: video-guard version {nights.versions[1]} regressed, night of {night['started'][:10]}"
+    )
     assert fall in message["message"]
     assert nights.second["workbook"] in message["message"]
     assert nights.second["unsent"] == []
@@ -168,20 +195,26 @@ def test_a_worsened_champion_fails_the_night_with_its_figures(nights):
 
 def test_a_better_candidate_becomes_champion_in_the_same_night(nights):
     promotion = nights.second["night"]["promotion"]
-    assert (promotion["outcome"], promotion["version"], promotion["against"]) == ("promoted", "3", "2")
+    assert (promotion["outcome"], promotion["version"], promotion["against"]) == (
+        "promoted",
+        nights.versions[2],
+        nights.versions[1],
+    )
     metric = promotion["metric"]
     rise = mean(nights.first, "champion", metric) - mean(nights.second, "champion", metric)
     assert gain(promotion)["difference"] == pytest.approx(rise)
     listed = nights.workspace.call("video-guard", "models", "ls", "--json")
     champions = [each["version"] for each in json.loads(listed.stdout)["versions"] if "champion" in each["aliases"]]
-    assert champions == ["3"]
+    assert champions == [nights.versions[2]]
 
 
 def test_the_night_is_a_table_a_link_and_an_event_of_its_flow_run(nights):
     artifacts = nights.workspace.ask("artifacts/filter", artifacts={"flow_run_id": {"any_": [nights.flow_run["id"]]}})
     by_key = {artifact["key"]: artifact for artifact in artifacts}
     table = json.loads(by_key["nightly-quickstart"]["data"])
-    (line,) = [each for each in table if each["metric"] == METRIC and each["model"] == "Champion, version 2"]
+    (line,) = [
+        each for each in table if each["metric"] == METRIC and each["model"] == f"Champion, version {nights.versions[1]}"
+    ]
     before, after = mean(nights.first, "champion"), mean(nights.second, "champion")
     assert (line["mean"], line["against the last good night"]) == (round(after, 4), round(after - before, 4))
     link = by_key["nightly-quickstart-workbook"]["data"]
@@ -243,4 +276,4 @@ def test_prefect_shows_the_regressed_night_with_table_and_workbook(shown, nights
     expect(shown.get_by_text("nightly-quickstart-workbook").first).to_be_visible()
     shown.get_by_text("nightly-quickstart", exact=True).first.click()
     expect(shown.get_by_text("against the last good night").first).to_be_visible()
-    expect(shown.get_by_text("Champion, version 2").first).to_be_visible()
+    expect(shown.get_by_text(f"Champion, version {nights.versions[1]}").first).to_be_visible()

@@ -5,17 +5,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from videoguard.errors import UnavailableError, UserError
 from videoguard.subprocesses import ProcessFailedError, call, keeping_process
-
-PATIENCE_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +28,6 @@ def ask(deed: str, on_event: Callable[[dict[str, object]], None] | None = None, 
     from child import Done, Wanted  # type: ignore[import-not-found]
 
     return call("child", Wanted(deed=deed, **wanted), Done, threads=3, timeout_s=timeout_s, on_event=on_event)
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not happened():
-        assert time.monotonic() < deadline, f"did not happen within {PATIENCE_S:.0f} s"
-        time.sleep(0.02)
 
 
 def alive(pids: Iterable[int]) -> list[int]:

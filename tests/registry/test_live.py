@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import wait_until
 from videoguard.errors import UnavailableError
 from videoguard.registry import live
 from videoguard.registry.live import LiveRun
@@ -42,7 +43,7 @@ def history(tracking: Tracking, run_id: str | None) -> list[tuple[int, float]]:
 def test_metrics_are_in_mlflow_while_the_training_goes_on(live_run, tracking):
     with live_run() as run:
         run.log({"train_loss": 2.0}, 5)
-        until(lambda: run.run_id is not None and history(tracking, run.run_id) == [(5, 2.0)])
+        wait_until(lambda: run.run_id is not None and history(tracking, run.run_id) == [(5, 2.0)])
         run.log({"train_loss": 1.0}, 10)
     assert run.complete
     assert history(tracking, run.run_id) == [(5, 2.0), (10, 1.0)]
@@ -76,7 +77,7 @@ def test_metrics_of_a_lost_connection_are_sent_once_it_is_back(live_run, trackin
     with live_run(connect=sometimes) as run:
         run.log({"train_loss": 3.0}, 1)
         back.set()
-        until(lambda: run.run_id is not None)
+        wait_until(lambda: run.run_id is not None)
     assert run.complete
     assert history(tracking, run.run_id) == [(1, 3.0)]
 
@@ -86,14 +87,14 @@ def test_a_training_that_was_killed_goes_on_in_its_run(live_run, tracking):
 
     def train_until_killed() -> None:
         with first:
-            until(lambda: first.run_id is not None)
+            wait_until(lambda: first.run_id is not None)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train_until_killed()
     assert tracking.client.get_run(first.run_id).info.status == "FAILED"
     with live_run() as second:
-        until(lambda: second.run_id is not None)
+        wait_until(lambda: second.run_id is not None)
     assert second.run_id == first.run_id
     assert tracking.client.get_run(first.run_id).info.status == "RUNNING"
 
@@ -141,17 +142,10 @@ def request(training: Path, run_id: str | None) -> RegistrationRequest:
     )
 
 
-def until(condition, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
-
-
 def test_the_training_is_below_the_run_of_its_recipe_and_both_fail_with_it(live_run, tracking):
     def fail() -> None:
         with live_run() as run:
-            until(lambda: run.run_id is not None)
+            wait_until(lambda: run.run_id is not None)
             ids.extend([run.run_id, run.parent_run_id])
             raise KeyboardInterrupt
 
@@ -167,7 +161,7 @@ def test_the_load_of_the_machine_is_sent_and_counted_on_after_a_kill(live_run, t
     name = "system/cpu_utilization_percentage"
     for measured in (2, 4):
         with live_run(load_seconds=0.05) as run:
-            until(lambda n=measured, run=run: run.run_id is not None and len(tracking.steps_of(run.run_id, name)) >= n)
+            wait_until(lambda n=measured, run=run: run.run_id is not None and len(tracking.steps_of(run.run_id, name)) >= n)
     points = tracking.client.get_metric_history(run.run_id, name)
     steps = [point.step for point in points]
     assert steps == list(range(len(steps)))
@@ -188,7 +182,7 @@ def test_metrics_have_the_time_at_which_they_were_measured(live_run, tracking, m
         logged = time.time() * 1000
         time.sleep(0.3)
         back.set()
-        until(lambda: run.run_id is not None)
+        wait_until(lambda: run.run_id is not None)
     (point,) = tracking.client.get_metric_history(run.run_id, "train_loss")
     assert abs(point.timestamp - logged) < 200
 

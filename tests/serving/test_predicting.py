@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from commands.main import app
 from tests.serving.conftest import QUESTION, Running
+from tests.waiting import wait_until
 from videoguard.serving.asking import Chore
 
 LENGTH = 12
@@ -185,9 +186,13 @@ def test_uploads_are_gone_and_the_audit_log_tells_no_content(served, video):
     told = post(served, video).json()
     assert served.service.uploads.files() == []
     assert served.service.uploads.folder.stat().st_mode & 0o777 == 0o700
-    audit = served.service.audit.path.read_text()
-    lines = [json.loads(line) for line in audit.splitlines()]
-    mine = [line for line in lines if line["request"] == told["request"]]
+
+    def audited() -> list[dict[str, Any]]:
+        lines = map(json.loads, served.service.audit.path.read_text().splitlines())
+        return [line for line in lines if line["request"] == told["request"]]
+
+    wait_until(lambda: len(audited()) > 1)  # the last line is written once the answer is on its way
+    mine, audit = audited(), served.service.audit.path.read_text()
     assert [line["event"] for line in mine] == ["accepted", "ended"]
     assert (mine[1]["status"], mine[1]["versions"]) == (200, [None])
     assert mine[1]["bytes"] > video.stat().st_size

@@ -23,6 +23,7 @@ from commands.serve import api_key, serve
 from commands.up import down, status, up
 from commands.world import app as world
 from videoguard.errors import UnavailableError, UserError
+from videoguard.importing import end_quickly
 
 FELL_SHORT, REFUSED = 1, 2
 
@@ -63,6 +64,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     for chatty in ("DeepSpeed", "bitsandbytes.backends.cpu.ops"):
         logging.getLogger(chatty).addFilter(lambda record: record.levelno > logging.WARNING)
+    end_quickly()
     try:
         app()
     except UserError as refusal:

@@ -17,6 +17,7 @@ from pathlib import Path
 from commands.servers import LOOPBACK, PREFECT_PORT, PREFECT_TRIES, answers, configured_url
 from commands.standing import find_standing
 from videoguard.errors import UserError
+from videoguard.importing import importing
 
 _START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
@@ -34,7 +35,7 @@ def prefect_server(state: Path, *, verbose: bool, meanwhile: Callable[[], object
     Args:
         state: folder of the run; matplotlib's files go there too.
         verbose: whether Prefect's log is shown.
-        meanwhile: called once while a temporary server starts, which takes seconds.
+        meanwhile: imports, made once while a temporary server starts, which takes seconds.
     """
     home = state.absolute() / "prefect"
     home.mkdir(parents=True, exist_ok=True)
@@ -105,7 +106,8 @@ def _temporary_server(port: int, meanwhile: Callable[[], object]) -> Iterator[No
         start_new_session=True,
     )
     try:
-        meanwhile()
+        with importing():
+            meanwhile()
         _wait_until_ready(server, port)
         yield
     finally:
@@ -142,8 +144,9 @@ def _free_port() -> int:
 
 def _serve(port: int) -> None:
     """Serve until a signal comes or the parent process is gone."""
-    import uvicorn
-    from prefect.server.api.server import create_app
+    with importing():
+        import uvicorn
+        from prefect.server.api.server import create_app
 
     threading.Thread(target=_end_with_parent, daemon=True).start()
     uvicorn.run(create_app(), host="127.0.0.1", port=port, log_level="critical")

@@ -10,6 +10,7 @@ from prefect.states import Completed, Failed
 from tasks.cluster import helped_by
 from tasks.dataset import build_dataset_task
 from tasks.frames import store_frames
+from tasks.inference import one_process
 from tasks.manifest import make_videos, read_listing_task
 from tasks.nightly import ask_models, examine_night, find_models, only_night, reason_to_skip, try_candidate
 from tasks.nightly_report import (
@@ -62,10 +63,12 @@ def _run_steps(place: Workplace, config: RunConfig, options: NightlyOptions, com
     holders = find_models(place, config)
     make_videos(config.data, config.seed, config.frames.workers)
     manifest = read_listing_task(place, config.data)
-    frames = store_frames(place, config.data, config.frames, manifest)
-    quality = judge_quality(place, config, manifest, frames)
-    dataset = build_dataset_task(place, config.data, config.dataset, manifest, frames, config.seed, quality)
-    asked = ask_models(place, config, holders, dataset, frames)
+    # Models are asked where the manifest, or a video that it names, is not that of an earlier night.
+    with one_process(config, ahead=manifest.created >= place.started):
+        frames = store_frames(place, config.data, config.frames, manifest)
+        quality = judge_quality(place, config, manifest, frames)
+        dataset = build_dataset_task(place, config.data, config.dataset, manifest, frames, config.seed, quality)
+        asked = ask_models(place, config, holders, dataset, frames)
     promotion = try_candidate(place, config, asked)
     night, samples = examine_night(place, config, options, asked, dataset, frames, promotion)
     night = write_night_report(place, config, command, night, asked, manifest, dataset, frames, quality)

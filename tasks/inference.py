@@ -48,19 +48,24 @@ class Answers(BaseModel):
 
 
 @contextmanager
-def one_process(config: RunConfig) -> Iterator[None]:
+def one_process(config: RunConfig, *, ahead: bool = False) -> Iterator[None]:
     """Let the models that are asked within the block be asked and scored by one process, one after the other.
 
     It imports its libraries and loads the weights of a base model once, for the base and all adapters on it. Each has a
     process of its own where a judge loads weights beside them, or where vLLM generates, which keeps its memory; a metric of
     the user's own, which may change whatever it likes, is never computed in the process that answers.
+
+    Args:
+        config: of the run.
+        ahead: whether the process starts at once, and imports its libraries beside the steps before.
     """
     evaluation = config.evaluation
     judges_here = evaluation.judge is not None and evaluation.judge.url is None
     if judges_here or config.inference.engine == "vllm":
         yield
         return
-    with keeping_process("videoguard.inference", *([] if evaluation.custom else ["videoguard.evaluation"])):
+    modules = ["videoguard.inference", *([] if evaluation.custom else ["videoguard.evaluation"])]
+    with keeping_process(*modules, ahead=config.inference.threads if ahead else None):
         yield
 
 

@@ -1,4 +1,4 @@
-"""A child process that behaves as its request says; run by the tests of `videoguard.subprocesses` as `python -m child`."""
+"""A child process that behaves as its request says; run by the tests of `videoguard.subprocesses` as `child`."""
 
 import multiprocessing
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from videoguard.errors import UnavailableError, UserError
-from videoguard.subprocesses import Emit, call, end_with_parent, serve
+from videoguard.subprocesses import Emit, call, end_with_parent
 
 
 class Wanted(BaseModel):
@@ -116,6 +116,3 @@ def _note_pid(folder: Path) -> None:
 
 
 SERVED = (Wanted, behave)
-
-if __name__ == "__main__":
-    serve(*SERVED)

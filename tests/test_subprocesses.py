@@ -98,7 +98,7 @@ def test_a_module_that_does_not_exist_is_a_failure():
 
     # More than a pipe holds, so that the child is gone before all of it is written.
     wanted = Wanted(deed="count", text="x" * 1_000_000)
-    with pytest.raises(ProcessFailedError, match="No module named no_such_module"):
+    with pytest.raises(ProcessFailedError, match="No module named 'no_such_module'"):
         call("no_such_module", wanted, Done, threads=1, timeout_s=60.0)
 
 
@@ -142,7 +142,7 @@ def test_children_end_when_their_parent_dies(deed, processes, tmp_path):
     from child import Wanted
 
     request = Wanted(deed="be_parent", text=deed, folder=tmp_path).model_dump_json()
-    parent = subprocess.Popen([sys.executable, "-m", "child"], stdin=subprocess.PIPE, text=True)
+    parent = subprocess.Popen([sys.executable, "-m", "videoguard.child", "child"], stdin=subprocess.PIPE, text=True)
     assert parent.stdin is not None
     with parent:
         parent.stdin.write(request + "\n")
@@ -182,6 +182,18 @@ def test_calls_within_a_block_are_answered_by_one_process():
         assert process_of() == first
     assert alive([first]) == []
     assert process_of() != first
+
+
+def test_a_process_that_starts_ahead_imports_and_then_answers(tmp_path, monkeypatch):
+    from child import Done, Wanted
+
+    (tmp_path / "witnessed.py").write_text(WITNESSED)
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ['PYTHONPATH']}")
+    told: list[dict[str, object]] = []
+    with keeping_process("witnessed", ahead=3):
+        wait_until(lambda: len(list(tmp_path.glob("imported-by-*"))) == 1)
+        call("witnessed", Wanted(deed="tell_process"), Done, threads=3, timeout_s=60.0, on_event=told.append)
+    assert [path.name for path in tmp_path.glob("imported-by-*")] == [f"imported-by-{told[0]['process']}"]
 
 
 @pytest.mark.parametrize("failure", ["refuse", "crash", "be_killed"])
@@ -225,4 +237,10 @@ from child import Done, Wanted
 from videoguard.subprocesses import call, keeping_process
 with keeping_process("child"):
     call("child", Wanted(deed="sleep", folder=Path({folder!r})), Done, threads=1, timeout_s=600)
+"""
+WITNESSED = """
+import os
+from pathlib import Path
+from child import SERVED
+Path(__file__).with_name(f"imported-by-{os.getpid()}").touch()
 """

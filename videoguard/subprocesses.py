@@ -27,12 +27,14 @@ from typing import Any, TextIO, TypeVar
 from pydantic import BaseModel
 
 from videoguard.errors import UnavailableError, UserError
+from videoguard.importing import importing
 
 Request = TypeVar("Request", bound=BaseModel)
 Reply = TypeVar("Reply", bound=BaseModel)
 Event = dict[str, Any]
 Emit = Callable[[Event], None]
 
+_CHILD = (sys.executable, "-m", "videoguard.child")
 _SEPARATOR = "\x1e"
 _REFUSED = 2
 _UNAVAILABLE = 1
@@ -70,12 +72,12 @@ def call(
     timeout_s: float,
     on_event: Emit | None = None,
 ) -> Reply:
-    """Run `python -m module` on a request and return its reply.
+    """Have a process of its own answer a request, and return the reply.
 
     Args:
-        module: its `__main__` part calls `serve`.
+        module: has `SERVED`, the type of its request and its handler, in itself or in its `__main__` part.
         request: handed over as JSON.
-        reply_type: what `serve`'s handler returns.
+        reply_type: what the handler returns.
         threads: of the child's numeric libraries on a CPU.
         timeout_s: seconds after which the child is killed.
         on_event: called with each event as it comes.
@@ -92,13 +94,13 @@ def call(
         with kept.process(threads) as child, _limited(child, timeout_s):
             _tell(child, json.dumps([module, content]))
             return _converse(child, module, reply_type, on_event)
-    with _running_child([sys.executable, "-m", module], module, threads) as child, _limited(child, timeout_s):
+    with _running_child([*_CHILD, module], module, threads) as child, _limited(child, timeout_s):
         _tell(child, content)
         return _converse(child, module, reply_type, on_event)
 
 
 @contextlib.contextmanager
-def keeping_process(*modules: str) -> Iterator[None]:
+def keeping_process(*modules: str, ahead: int | None = None) -> Iterator[None]:
     """Let every `call` of these modules within the block be answered by one child process, one call after the other.
 
     It imports its libraries once, and a handler finds what earlier calls left in its modules. Calls that come side by side,
@@ -106,13 +108,17 @@ def keeping_process(*modules: str) -> Iterator[None]:
     within another has the processes of that one.
 
     Args:
-        modules: each has `SERVED`, the type of its request and its handler, in its `__main__` part.
+        modules: those of `call`.
+        ahead: number of threads of the calls to come; a process for them starts at once and imports its libraries while
+            the caller does other work. None: it starts with the first call.
     """
     global _kept
     if _kept is not None:
         yield
         return
     _kept = kept = _KeptProcesses(frozenset(modules))
+    if ahead is not None:
+        kept.start(ahead)
     try:
         yield
     finally:
@@ -169,6 +175,12 @@ class _KeptProcesses:
                 return
         _end(child)
 
+    def start(self, threads: int) -> None:
+        """Start a process that imports the modules and waits."""
+        with self.process(threads) as child:
+            for module in sorted(self.modules):
+                _tell(child, json.dumps([module, None]))
+
     def end(self) -> None:
         """End the processes: those that wait now, and one that is at work as soon as it has answered."""
         with self._lock:
@@ -182,7 +194,7 @@ class _KeptProcesses:
                 if others == threads and child.poll() is None:
                     del self._idle[place]
                     return child
-        return _start([sys.executable, "-m", "videoguard.kept_process"], "videoguard.kept_process", threads)
+        return _start(_CHILD, "the process that is kept", threads)
 
 
 @contextlib.contextmanager
@@ -250,8 +262,9 @@ def is_stopping() -> bool:
     return _stopping.is_set()
 
 
-def serve(request_type: type[Request], handler: Callable[[Request, Emit], BaseModel]) -> None:
-    """Answer the one request on standard input with `handler(request, emit)`; called by the child's main module."""
+def serve(name: str) -> None:
+    """Answer the one request on standard input by the module of this name."""
+    request_type, handler = _find_served(name)
     request = request_type.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_caller, daemon=True).start()
     answer(request, handler)
@@ -263,9 +276,10 @@ def serve_all() -> None:
     threading.Thread(target=_read_lines, args=(lines,), daemon=True).start()
     while True:
         name, content = json.loads(lines.get())
-        module = import_module(name)
-        request_type, handler = (import_module(f"{name}.__main__") if hasattr(module, "__path__") else module).SERVED
-        answer(request_type.model_validate_json(content), handler)
+        request_type, handler = _find_served(name)
+        # Without a request, the module was to be imported ahead of one.
+        if content is not None:
+            answer(request_type.model_validate_json(content), handler)
 
 
 def answer(request: Request, handler: Callable[[Request, Emit], BaseModel], *, speaks: bool = True) -> None:
@@ -295,6 +309,14 @@ def answer(request: Request, handler: Callable[[Request, Emit], BaseModel], *, s
         sys.exit(_EXHAUSTED)
     if speaks:
         _send("reply", reply.model_dump(mode="json"))
+
+
+def _find_served(name: str) -> tuple[type[BaseModel], Callable[[Any, Emit], BaseModel]]:
+    with importing():
+        module = import_module(name)
+        served = import_module(f"{name}.__main__") if hasattr(module, "__path__") else module
+    request_type, handler = served.SERVED
+    return request_type, handler
 
 
 def tell_crashes() -> None:

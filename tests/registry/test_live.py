@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -159,9 +160,13 @@ def test_the_training_is_below_the_run_of_its_recipe_and_both_fail_with_it(live_
 
 def test_the_load_of_the_machine_is_sent_and_counted_on_after_a_kill(live_run, tracking):
     name = "system/cpu_utilization_percentage"
+
+    def reached(run: LiveRun, points: int) -> bool:
+        return run.run_id is not None and len(tracking.steps_of(run.run_id, name)) >= points
+
     for measured in (2, 4):
         with live_run(load_seconds=0.05) as run:
-            wait_until(lambda n=measured, run=run: run.run_id is not None and len(tracking.steps_of(run.run_id, name)) >= n)
+            wait_until(partial(reached, run, measured))
     points = tracking.client.get_metric_history(run.run_id, name)
     steps = [point.step for point in points]
     assert steps == list(range(len(steps)))

@@ -2,7 +2,7 @@
 
 from videoguard.estimate.estimating import estimate_run
 from videoguard.estimate.result import Estimate, EstimateRequest
-from videoguard.subprocesses import Emit, serve
+from videoguard.subprocesses import Emit
 
 
 def estimate(request: EstimateRequest, emit: Emit) -> Estimate:
@@ -10,5 +10,4 @@ def estimate(request: EstimateRequest, emit: Emit) -> Estimate:
     return estimate_run(request.config)
 
 
-if __name__ == "__main__":
-    serve(EstimateRequest, estimate)
+SERVED = (EstimateRequest, estimate)

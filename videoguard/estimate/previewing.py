@@ -16,7 +16,7 @@ from videoguard.frames.images import read_images
 from videoguard.frames.store import decode_frames
 from videoguard.frames.workers import read_video
 from videoguard.models.media import TimedFrames
-from videoguard.subprocesses import Emit, serve
+from videoguard.subprocesses import Emit
 from videoguard.training.examples import require_trained_tokens
 from videoguard.training.preview import mark_tokens
 
@@ -73,5 +73,4 @@ def _frames(plan: Plan, row: Row) -> TimedFrames | None:
     return TimedFrames(decode_frames(stored.frames), np.asarray(stored.timestamps_s))
 
 
-if __name__ == "__main__":
-    serve(PreviewRequest, preview)
+SERVED = (PreviewRequest, preview)

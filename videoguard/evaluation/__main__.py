@@ -7,7 +7,7 @@ from videoguard.evaluation.request import EvaluationReply, EvaluationRequest
 from videoguard.evaluation.score_store import SCORE_STORE, ScoreStore
 from videoguard.evaluation.scores import write_evaluation
 from videoguard.inference.rows import read_rows
-from videoguard.subprocesses import Emit, serve
+from videoguard.subprocesses import Emit
 
 
 def evaluate(request: EvaluationRequest, emit: Emit) -> EvaluationReply:
@@ -29,6 +29,3 @@ def evaluate(request: EvaluationRequest, emit: Emit) -> EvaluationReply:
 
 
 SERVED = (EvaluationRequest, evaluate)
-
-if __name__ == "__main__":
-    serve(*SERVED)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from videoguard.errors import UnavailableError
 from videoguard.evaluation.encoding import FloatArray, TextEncoder, load_text_encoder
 from videoguard.evaluation.resources import MissingResourceError
-from videoguard.subprocesses import Emit, ProcessFailedError, call, serve
+from videoguard.subprocesses import Emit, ProcessFailedError, call
 
 _TIMEOUT_S = 24 * 3600.0
 
@@ -95,5 +95,4 @@ def _encode(request: EncodingRequest, emit: Emit) -> EncodingReply:
     return EncodingReply(encoded=True)
 
 
-if __name__ == "__main__":
-    serve(EncodingRequest, _encode)
+SERVED = (EncodingRequest, _encode)

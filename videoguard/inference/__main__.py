@@ -4,7 +4,7 @@ from videoguard.dataset.building import read_split
 from videoguard.inference.guard.answering import answer_streams, is_guard_split
 from videoguard.inference.infer import infer
 from videoguard.inference.request import InferenceReply, InferenceRequest
-from videoguard.subprocesses import Emit, serve
+from videoguard.subprocesses import Emit
 
 
 def answer(request: InferenceRequest, emit: Emit) -> InferenceReply:
@@ -13,6 +13,3 @@ def answer(request: InferenceRequest, emit: Emit) -> InferenceReply:
 
 
 SERVED = (InferenceRequest, answer)
-
-if __name__ == "__main__":
-    serve(*SERVED)

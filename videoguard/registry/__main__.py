@@ -2,7 +2,5 @@
 
 from videoguard.registry.request import RegistrationRequest
 from videoguard.registry.versions import register_adapter
-from videoguard.subprocesses import serve
 
-if __name__ == "__main__":
-    serve(RegistrationRequest, lambda request, emit: register_adapter(request))
+SERVED = (RegistrationRequest, lambda request, emit: register_adapter(request))

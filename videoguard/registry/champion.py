@@ -5,8 +5,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from videoguard.subprocesses import serve
-
 ADAPTER = "adapter"
 
 
@@ -66,5 +64,4 @@ def fetch(request: FetchRequest) -> FetchReply:
     )
 
 
-if __name__ == "__main__":
-    serve(FetchRequest, lambda request, emit: fetch(request))
+SERVED = (FetchRequest, lambda request, emit: fetch(request))

@@ -11,7 +11,6 @@ from mlflow.types import ColSpec, DataType, Schema
 from videoguard.registry.request import RegistrationReply
 from videoguard.registry.tracking import Tracking, connect
 from videoguard.registry.world_request import WorldRegistrationRequest
-from videoguard.subprocesses import serve
 
 _LOADER = Path(__file__).with_name("pyfunc_world_model.py")
 _REQUIREMENTS = ("video-guard", "torch", "diffusers", "transformers", "peft", "av")
@@ -62,5 +61,4 @@ def _complete_run(tracking: Tracking, request: WorldRegistrationRequest) -> str:
     return run_id
 
 
-if __name__ == "__main__":
-    serve(WorldRegistrationRequest, lambda request, emit: register_world_adapter(request))
+SERVED = (WorldRegistrationRequest, lambda request, emit: register_world_adapter(request))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from videoguard.config import TrainingSection
 from videoguard.errors import UserError, refuse_all
+from videoguard.importing import importing
 from videoguard.subprocesses import Emit, call_group
 from videoguard.training.memory import train_within_memory
 from videoguard.training.request import TrainingReply, TrainingRequest
@@ -39,7 +40,8 @@ def launch(request: TrainingRequest, emit: Emit) -> TrainingReply:
     """
     check_launch(request.training)
     if request.training.launcher == "python":
-        from videoguard.training.train import train
+        with importing():
+            from videoguard.training.train import train
 
         return train_within_memory(request, emit, train)
     return train_within_memory(request, emit, _train_in_group)

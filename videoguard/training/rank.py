@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from videoguard.importing import importing
 from videoguard.subprocesses import answer, end_with_holder, tell_crashes
 from videoguard.training.request import TrainingRequest
 
@@ -19,7 +20,8 @@ def main(request_file: Path, lock: Path) -> None:
     )
     if request.training.deepspeed is not None:
         _prepare_deepspeed_without_gpu()
-    from videoguard.training.train import train
+    with importing():
+        from videoguard.training.train import train
 
     answer(request, train, speaks=os.environ["RANK"] == "0")
 

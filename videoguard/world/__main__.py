@@ -1,6 +1,6 @@
 """The process that builds a tiny pipeline: libraries that take seconds to load stay out of the flow."""
 
-from videoguard.subprocesses import Emit, serve
+from videoguard.subprocesses import Emit
 from videoguard.world.tiny import BuildReply, BuildRequest, build_tiny_world
 
 
@@ -10,5 +10,4 @@ def build(request: BuildRequest, emit: Emit) -> BuildReply:
     return BuildReply()
 
 
-if __name__ == "__main__":
-    serve(BuildRequest, build)
+SERVED = (BuildRequest, build)

@@ -1,6 +1,6 @@
 """The checking process: libraries that take seconds to load stay out of the flow."""
 
-from videoguard.subprocesses import Emit, serve
+from videoguard.subprocesses import Emit
 from videoguard.world.adapters.checks import Expected, check_adapter
 from videoguard.world.adapters.converting import convert_adapter, require_same_base
 from videoguard.world.adapters.files import read_adapter
@@ -21,5 +21,4 @@ def check(request: CheckRequest, emit: Emit) -> CheckReply:
     return CheckReply(facts=facts)
 
 
-if __name__ == "__main__":
-    serve(CheckRequest, check)
+SERVED = (CheckRequest, check)

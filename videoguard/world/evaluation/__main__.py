@@ -1,6 +1,6 @@
 """The measuring process: clips are decoded apart from the flow."""
 
-from videoguard.subprocesses import Emit, serve
+from videoguard.subprocesses import Emit
 from videoguard.world.evaluation.measures import measure
 from videoguard.world.evaluation.request import MeasureReply, MeasureRequest
 
@@ -14,5 +14,4 @@ def measure_clips(request: MeasureRequest, emit: Emit) -> MeasureReply:
     return MeasureReply(measures=tuple(found))
 
 
-if __name__ == "__main__":
-    serve(MeasureRequest, measure_clips)
+SERVED = (MeasureRequest, measure_clips)

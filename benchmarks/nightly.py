@@ -1,6 +1,6 @@
 """A night with 1 % new samples beside a night that finds nothing stored: seconds of the whole command.
 
-    python benchmarks/nightly.py                about twenty minutes on two cores
+    python benchmarks/nightly.py                about a quarter of an hour on two cores
     python benchmarks/nightly.py --samples 200 --layers 2 --width 128
 
 Champion, candidate and base are real: a tiny InternVL, larger than that of the quickstart, and two adapters that
@@ -63,7 +63,7 @@ class NightRun:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--samples", type=int, default=1_000, help="Test samples of the full night.")
+    parser.add_argument("--samples", type=int, default=2_000, help="Test samples of the full night.")
     parser.add_argument("--layers", type=int, default=10, help="Layers of the tiny model.")
     parser.add_argument("--width", type=int, default=512, help="Hidden size of its language model.")
     parser.add_argument("--json", action="store_true")

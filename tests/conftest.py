@@ -3,6 +3,7 @@
 What is expensive (videos, a tiny base model, an adapter, a run of the whole flow) is made once a session.
 """
 
+import gc
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,15 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+
+
+# What is imported stays: the collector need not look at it, now or later.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.browsing import SHOWN_WITHIN_MS, running_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 CHECKOUT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -166,3 +171,20 @@ def server(workspace, quickstart) -> Iterator[Workspace]:
         ended = workspace.call("video-guard", "down")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert workspace.processes() == {}
+
+
+@pytest.fixture(scope="module")
+def page() -> "Iterator[Page]":
+    """A page of a browser without a window."""
+    with running_chromium() as browser:
+        page = browser.new_page(viewport={"width": 1700, "height": 1100}, accept_downloads=True)
+        page.set_default_timeout(SHOWN_WITHIN_MS)
+        yield page
+
+
+@pytest.fixture
+def shown(page, request) -> "Iterator[Page]":
+    """The page; a picture of how the test left it goes to the folder that VIDEO_GUARD_SCREENSHOTS names."""
+    yield page
+    if folder := os.environ.get("VIDEO_GUARD_SCREENSHOTS"):
+        page.screenshot(path=f"{folder}/{request.node.name}.png")

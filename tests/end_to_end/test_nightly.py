@@ -2,7 +2,6 @@
 takes its place; and what Prefect's pages show of it, looked at in Chromium where it and playwright are installed."""
 
 import json
-import os
 import shutil
 import threading
 import urllib.request
@@ -22,7 +21,6 @@ from tests.end_to_end.conftest import Workspace, _free_port
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quickstart")]
 
 METRIC = "exercise_accuracy"
-SHOWN_WITHIN_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -225,32 +223,6 @@ def test_the_night_is_a_table_a_link_and_an_event_of_its_flow_run(nights):
     (event,) = nights.workspace.ask("events/filter", filter=wanted)["events"]
     assert event["resource"]["prefect.resource.id"] == "video-guard.model.video-guard"
     assert event["payload"]["reasons"] == nights.second["night"]["reasons"]
-
-
-@pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
-    """A page of a browser without a window."""
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    driver.expect.set_options(timeout=SHOWN_WITHIN_MS)
-    with driver.sync_playwright() as playwright:
-        # Chromium's sandbox does not start for root, which containers run as.
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=chromium, args=root)
-        page = browser.new_page(viewport={"width": 1500, "height": 1100}, accept_downloads=True)
-        page.set_default_timeout(SHOWN_WITHIN_MS)
-        yield page
-        browser.close()
-
-
-@pytest.fixture
-def shown(page, request) -> Iterator[Any]:
-    """The page; a picture of how the test left it goes to the folder that VIDEO_GUARD_SCREENSHOTS names."""
-    yield page
-    if folder := os.environ.get("VIDEO_GUARD_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{request.node.name}.png", full_page=True)
 
 
 def test_prefect_shows_the_options_of_a_night_as_a_form(shown, nights):

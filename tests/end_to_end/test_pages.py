@@ -1,10 +1,7 @@
 """What a user sees in a browser: the pages of Prefect and MLflow, from the address that `video-guard up` prints on."""
 
 import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,39 +10,12 @@ import pytest
 from openpyxl import load_workbook
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page, expect, sync_playwright
+    from playwright.sync_api import Page, expect
 else:
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    Page, expect, sync_playwright = driver.Page, driver.expect, driver.sync_playwright
+    Page, expect = driver.Page, driver.expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quickstart")]
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SHOWN_WITHIN_MS = 30_000
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory) -> Iterator[Page]:
-    """A page of a browser without a window."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    expect.set_options(timeout=SHOWN_WITHIN_MS)
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not start for root, which containers run as.
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
-        page = browser.new_page(viewport={"width": 1700, "height": 1000}, accept_downloads=True)
-        page.set_default_timeout(SHOWN_WITHIN_MS)
-        yield page
-        browser.close()
-
-
-@pytest.fixture
-def shown(page, request) -> Iterator[Page]:
-    """The page; a picture of how the test left it goes to the folder that VIDEO_GUARD_SCREENSHOTS names."""
-    yield page
-    if folder := os.environ.get("VIDEO_GUARD_SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{request.node.name}.png")
 
 
 @pytest.fixture(scope="module")

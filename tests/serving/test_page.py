@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook, load_workbook
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browsing import SHOWN_WITHIN_MS, running_chromium
 from tests.inference.guard.conftest import streaming_base
 from tests.serving.conftest import QUESTION, Running, running
 from tests.serving.test_guarding import guarding, judge, noise
@@ -22,23 +23,14 @@ from videoguard.serving.keys import ApiKeys, digest_key
 
 __all__ = ["guarding", "noise", "streaming_base"]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SHOWN_WITHIN_MS = 30_000
 PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser without a window."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium is installed: apt-get install chromium")
-    expect.set_options(timeout=SHOWN_WITHIN_MS)
-    with sync_playwright() as playwright:
-        # Chromium's sandbox does not start for root, which containers run as.
-        root = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
+    with running_chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""Answers of a model on a dataset; runs in a process of its own (`python -m videoguard.inference`)."""
+"""Answers of a model on a dataset; runs in a process of its own."""

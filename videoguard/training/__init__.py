@@ -1,1 +1,1 @@
-"""LoRA training of a base model on a dataset; runs in a process of its own (`python -m videoguard.training`)."""
+"""LoRA training of a base model on a dataset; runs in a process of its own."""

@@ -82,6 +82,11 @@ def helped_by(execution: ExecutionSection) -> Iterator[None]:
             _cluster.reset(token)
 
 
+def has_workers() -> bool:
+    """Whether `submit_each` sends shards to other machines here."""
+    return _cluster.get() is not None
+
+
 def submit_each(
     task: Task[..., Artifact],
     calls: Sequence[dict[str, Any]],

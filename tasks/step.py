@@ -35,6 +35,7 @@ STEPS = (
     "training",
     "registry",
     "inference",
+    "scores",
     "evaluation",
     "comparison",
     "champion",

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
+from tests.waiting import wait_until
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("quickstart")]
 
 
@@ -30,6 +32,8 @@ def test_the_deployment_runs_by_a_worker_and_shares_what_is_stored(server):
 
     (workbook,) = set((server.folder / "reports").glob("*.xlsx")) - before
     assert load_workbook(workbook)["Summary"]["A1"].value == "By the worker"
+    # The server hears of task runs in the background, also after their flow run has ended.
+    wait_until(lambda: server.last_states().get("publish") == ["Completed"])
     states = server.last_states()
     assert states["report"] == ["Completed"]
     assert states["training"] == ["Cached"]

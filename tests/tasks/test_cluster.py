@@ -20,6 +20,7 @@ from prefect import flow
 from tasks.base_model import find_base_model
 from tasks.cluster import helped_by
 from tasks.dataset import build_dataset_task
+from tasks.evaluation import score_answers
 from tasks.frames import store_frames
 from tasks.inference import ROWS, answer_all
 from tasks.manifest import read_listing_task
@@ -119,6 +120,7 @@ def recipe(small_set, tiny_base, tmp_path, prefect_server, monkeypatch) -> Calla
                 "frames": {"count": 2, "max_side": 32, "shards": 3, "workers": 1},
                 "dataset": {"validation": 0.0, "test": 0.3},
                 "model": {"base": "models/tiny"},
+                "evaluation": {"metrics": ["exercise_accuracy", "rouge_l"]},
                 "inference": {"batch_size": 4, "max_new_tokens": 4, "shards": 2},
                 "execution": execution,
             }
@@ -128,7 +130,7 @@ def recipe(small_set, tiny_base, tmp_path, prefect_server, monkeypatch) -> Calla
 
 
 def answer(config: RunConfig, then: Callable[[], object] = lambda: None) -> tuple[Workplace, list[Artifact]]:
-    """Frames and answers of a recipe; `then` is called when the answers have been ordered."""
+    """Frames, answers and scores of a recipe; `then` is called when the answers have been ordered."""
 
     @flow(name="answers")
     def answers() -> tuple[Workplace, list[Artifact]]:
@@ -141,14 +143,16 @@ def answer(config: RunConfig, then: Callable[[], object] = lambda: None) -> tupl
             ordered = answer_all(place, config, base, None, dataset, frames)
             then()
             assert frames is not None
-            return place, [*frames.artifacts, *ordered.result()]
+            answered = ordered.result()
+            return place, [*frames.artifacts, *answered, score_answers(place, config, answered)]
 
     return answers()
 
 
 def contents(place: Workplace, artifacts: list[Artifact]) -> dict[str, bytes]:
-    """Every file, by the name of its artifact and its own; without the time that an answer took."""
-    folders = {artifact.name: place.path(artifact) for artifact in artifacts}
+    """Every file, by the name of its artifact and its own; without the time that an answer took, which names the scores."""
+    names = [artifact.step if artifact.step == "evaluation" else artifact.name for artifact in artifacts]
+    folders = {name: place.path(artifact) for name, artifact in zip(names, artifacts, strict=True)}
     return {
         f"{name}/{file.relative_to(folder)}": re.sub(rb'"latency_s":[^,]+', b"", file.read_bytes())
         for name, folder in folders.items()
@@ -161,14 +165,16 @@ def test_two_workers_make_the_artifacts_that_threads_make(cluster, recipe):
     heard: list[Progress] = []
     with listening(heard.append):
         shared = answer(recipe(**cluster.execution("state")))
-    assert contents(*shared) == contents(*answer(recipe(state="alone")))
+    own = answer(recipe(state="alone"))
+    assert contents(*shared) == contents(*own)
 
     # Each has done a part, told of it, and keeps a state of its own.
-    for step, number in (("frames", 3), ("inference", 2)):
+    for step, number in (("frames", 3), ("inference", 2), ("scores", 2)):
         held = [cluster.holds(worker, step) for worker in ("one", "two")]
         assert all(held), step
         assert len(set.union(*held)) == number
-    assert set.isdisjoint(*(cluster.holds(worker, "inference") for worker in ("one", "two")))
+    # To score a part, a worker reads the answers of all.
+    assert set.isdisjoint(*(cluster.holds(worker, "scores") for worker in ("one", "two")))
     assert {each.part for each in heard if each.step == "answers of the base" and each.done == each.of > 0} == {"0", "1"}
     assert sum(each.of for each in heard if each.step == "frames" and each.done == each.of) == 48
 

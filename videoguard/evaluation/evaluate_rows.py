@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,6 +80,31 @@ def evaluate_rows(
         report = report.model_copy(update={"agreement": agreements})
         results[JUDGE], facts[JUDGE] = ratings, JUDGE_FACTS
     return _assemble(rows, facts, results, seed).model_copy(update={"judge": report, "partial": partial})
+
+
+def score_texts(
+    rows: Sequence[AnswerRow], metrics: Sequence[str], given: Ingredients, store: ScoreStore
+) -> dict[str, StoredScore]:
+    """The scores of some rows by the metrics of which scores are kept, under the keys of the store.
+
+    A metric whose resource is missing here has none.
+
+    Args:
+        rows: answers of one model, all or some of them.
+        metrics: names; those whose scores are not kept are passed over.
+        given: what the metrics need; its labels are those of the whole evaluation.
+        store: what is not there is computed and added.
+
+    Raises:
+        UserError: a metric is not known.
+    """
+    answered = [row for row in rows if _failure(row) is None]
+    found: dict[str, StoredScore] = {}
+    for metric in choose_metrics(metrics):
+        if metric.decided_by is not None and answered:
+            with suppress(MissingResourceError):
+                found |= _kept(metric, metric.decided_by(given), given, _texts_of(metric, answered), store)
+    return found
 
 
 def choose_metrics(names: Sequence[str], custom: Sequence[KnownMetric] = ()) -> list[KnownMetric]:
@@ -159,10 +185,7 @@ def _results(metric: KnownMetric, given: Ingredients, rows: Sequence[AnswerRow],
     answered = [position for position, failure in enumerate(failures) if failure is None]
     if not answered:
         return results
-    texts = _Texts(
-        [_writable(_given(rows[position], metric.of)) for position in answered],
-        [_writable(_wanted(rows[position], metric.against)) for position in answered],
-    )
+    texts = _texts_of(metric, [rows[position] for position in answered])
     try:
         scored, results["corpus"] = _scores(metric, given, texts, store)
     except MissingResourceError as missing:
@@ -190,13 +213,29 @@ class _Texts:
         return _Texts([self.predictions[at] for at in positions], [self.references[at] for at in positions])
 
 
+def _texts_of(metric: KnownMetric, answered: Sequence[AnswerRow]) -> _Texts:
+    return _Texts(
+        [_writable(_given(row, metric.of)) for row in answered],
+        [_writable(_wanted(row, metric.against)) for row in answered],
+    )
+
+
 def _scores(
     metric: KnownMetric, given: Ingredients, texts: _Texts, store: ScoreStore | None
 ) -> tuple[list[StoredScore], float | None]:
     """Scores of all texts, and the figure over them at once: of those that the store has, and those that are computed."""
     if store is None or metric.decided_by is None:
         return _computed(metric.build(given), texts)
-    keys = score_keys(metric.facts.name, metric.decided_by(given), texts.predictions, texts.references)
+    decided_by = metric.decided_by(given)
+    known = _kept(metric, decided_by, given, texts, store)
+    return [known[key] for key in score_keys(metric.facts.name, decided_by, texts.predictions, texts.references)], None
+
+
+def _kept(
+    metric: KnownMetric, decided_by: Mapping[str, object], given: Ingredients, texts: _Texts, store: ScoreStore
+) -> dict[str, StoredScore]:
+    """Scores of all texts by their keys: those of the store, and those that are computed and added to it."""
+    keys = score_keys(metric.facts.name, decided_by, texts.predictions, texts.references)
     known = store.find(keys)
     missing = [at for at, key in enumerate(keys) if key not in known]
     if missing:
@@ -204,7 +243,7 @@ def _scores(
         new = {keys[at]: score for at, score in zip(missing, found, strict=True)}
         store.add(new)
         known |= new
-    return [known[key] for key in keys], None
+    return known
 
 
 def _computed(metric: RowMetric, texts: _Texts) -> tuple[list[StoredScore], float | None]:

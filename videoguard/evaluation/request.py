@@ -29,6 +29,8 @@ class EvaluationRequest(BaseModel):
     """Python file with the user's own metrics."""
     judge: JudgeSection | None = None
     """Who rates the answers."""
+    scores: tuple[Path, ...] = ()
+    """`scores.jsonl` files of scores that were made elsewhere."""
     state: Path
     output: Path
     """Folder that gets `evaluation.json`."""

@@ -20,16 +20,16 @@ def run(workspace, recipe: str, *settings: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def timeline(workspace, shared) -> dict[str, Any]:
-    """A shorter form of the recipe: half of its pre-training and of its steps."""
+    """A shorter form of the recipe: a third of its pre-training and of its steps."""
     (workspace.folder / "data/timeline").mkdir(parents=True)
     shutil.copy(shared / "data/timeline/sft_data.jsonl", workspace.folder / "data/timeline")
-    return run(workspace, "fan_timeline_tiny", "model.tiny.pretraining_steps=150", "training.epochs=30")
+    return run(workspace, "fan_timeline_tiny", "model.tiny.pretraining_steps=100", "training.epochs=20")
 
 
 def test_text_alone_learns_to_write_its_schema(timeline):
     assert sum(timeline["rows"].values()) == 183
     assert timeline["scores"]["base"]["json_validity"]["mean"] == 0.0
-    # 98 % is what the whole recipe reaches (docs/recipes.md); half of it is well on the way.
+    # 98 % is what the whole recipe reaches (docs/recipes.md); a third of it is well on the way.
     assert timeline["scores"]["fine_tuned"]["json_validity"]["mean"] >= 0.8
 
 

@@ -102,7 +102,9 @@ class Workspace:
         runs = self.ask("task_runs/filter", task_runs={"flow_run_id": {"any_": [flow_run["id"]]}})
         states: dict[str, list[str]] = {}
         for run in runs:
-            states.setdefault(run["name"].rpartition("-")[0], []).append(run["state"]["name"])
+            # One that the server has only begun to record has none.
+            state = run["state"]["name"] if run["state"] else "unknown"
+            states.setdefault(run["name"].rpartition("-")[0], []).append(state)
         return {name: sorted(names) for name, names in states.items()}
 
 

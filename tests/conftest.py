@@ -42,6 +42,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Over several processes (`pytest -n 2 --dist loadgroup`), tests that share what is expensive run in one of them."""
     for item in items:

@@ -9,6 +9,8 @@ from urllib.parse import quote
 import pytest
 from openpyxl import load_workbook
 
+from tests.waiting import wait_until
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page, expect
 else:
@@ -111,7 +113,14 @@ def test_prefect_shows_the_run_with_its_steps(shown, server, quickstart):
     shown.goto(f"http://127.0.0.1:{server.port}/")
     shown.get_by_role("link", name="Deployments").click()
     expect(shown.get_by_text("video-guard").first).to_be_visible()
-    shown.get_by_role("link", name="Runs", exact=True).click()
+
+    def comes_to_the_runs() -> bool:
+        # The page of the deployments writes its own address once more when it has loaded, which undoes the step to another.
+        shown.get_by_role("link", name="Runs", exact=True).click()
+        shown.wait_for_timeout(1_000)
+        return "/runs" in shown.url
+
+    wait_until(comes_to_the_runs)
     shown.get_by_role("link", name=flow_run["name"]).first.click()
     expect(shown.get_by_text(flow_run["name"]).first).to_be_visible()
     expect(shown.get_by_text("Completed").first).to_be_visible()

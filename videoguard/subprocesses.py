@@ -228,6 +228,11 @@ def _end(child: "subprocess.Popen[str]") -> None:
     if child.poll() is None:
         child.kill()
     child.wait()
+    for pipe in (child.stdin, child.stdout):
+        assert pipe is not None
+        # What a child that is gone has not read is lost.
+        with contextlib.suppress(OSError):
+            pipe.close()
 
 
 @contextlib.contextmanager
